@@ -1,0 +1,209 @@
+//! Spaces: which observations an environment gives and which actions it takes.
+
+use serde::{Deserialize, Serialize};
+
+/// The type of one element of an observation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ElementKind {
+    /// 32-bit floating point numbers.
+    F32,
+    /// Bytes, as pixels are; they stay bytes until the first layer of the network.
+    U8,
+}
+
+/// A set of arrays of one shape, each element within its own bounds (Gymnasium's `Box`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct BoxSpace {
+    /// Lengths of the axes, outermost first.
+    pub shape: Vec<usize>,
+    /// The type of the elements.
+    pub element: ElementKind,
+    /// The least value of each element in row-major order; `-∞` where there is no bound.
+    pub low: Vec<f32>,
+    /// The greatest value of each element in row-major order; `+∞` where there is no bound.
+    pub high: Vec<f32>,
+}
+
+impl BoxSpace {
+    /// A vector of `f32` with bounds `low` and `high`, which must be equally long.
+    pub fn vector(low: &[f32], high: &[f32]) -> Self {
+        assert_eq!(low.len(), high.len(), "a box needs as many lower as upper bounds");
+        Self { shape: vec![low.len()], element: ElementKind::F32, low: low.to_vec(), high: high.to_vec() }
+    }
+
+    /// The number of elements of one observation.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// True where the shape has an axis of length 0.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A set of observations or actions.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Space {
+    /// The whole numbers `0, 1, …, n−1`.
+    Discrete {
+        /// How many numbers there are.
+        n: usize,
+    },
+    /// Arrays with bounds.
+    Box(BoxSpace),
+}
+
+/// One observation, or a batch of them one after the other, row-major.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Observation<'a> {
+    /// Floating point elements.
+    F32(&'a [f32]),
+    /// Byte elements.
+    U8(&'a [u8]),
+}
+
+impl<'a> Observation<'a> {
+    /// The number of elements, over all observations of the batch.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::F32(values) => values.len(),
+            Self::U8(values) => values.len(),
+        }
+    }
+
+    /// True where there is no element.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The elements `range` as an observation of its own.
+    ///
+    /// # Panics
+    /// If the range reaches past the end.
+    pub fn slice(&self, range: std::ops::Range<usize>) -> Observation<'a> {
+        match self {
+            Self::F32(values) => Observation::F32(&values[range]),
+            Self::U8(values) => Observation::U8(&values[range]),
+        }
+    }
+}
+
+/// The place an environment writes one observation to.
+#[derive(Debug, PartialEq)]
+pub enum ObservationMut<'a> {
+    /// Floating point elements.
+    F32(&'a mut [f32]),
+    /// Byte elements.
+    U8(&'a mut [u8]),
+}
+
+impl<'a> ObservationMut<'a> {
+    /// The floating point elements.
+    ///
+    /// # Panics
+    /// If the elements are bytes: the caller made the buffer for another space than the environment's.
+    pub fn f32(self) -> &'a mut [f32] {
+        match self {
+            Self::F32(values) => values,
+            Self::U8(_) => panic!("a buffer of f32 was expected for this observation space, found bytes"),
+        }
+    }
+
+    /// The byte elements.
+    ///
+    /// # Panics
+    /// If the elements are floating point numbers.
+    pub fn u8(self) -> &'a mut [u8] {
+        match self {
+            Self::U8(values) => values,
+            Self::F32(_) => panic!("a buffer of bytes was expected for this observation space, found f32"),
+        }
+    }
+
+    /// Copies `source` here.
+    ///
+    /// # Panics
+    /// If kind or length differ.
+    pub fn copy_from(&mut self, source: Observation<'_>) {
+        match (self, source) {
+            (Self::F32(to), Observation::F32(from)) => to.copy_from_slice(from),
+            (Self::U8(to), Observation::U8(from)) => to.copy_from_slice(from),
+            _ => panic!("observations of different element kinds"),
+        }
+    }
+}
+
+/// An owned buffer of observations.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ObservationBuffer {
+    /// Floating point elements.
+    F32(Vec<f32>),
+    /// Byte elements.
+    U8(Vec<u8>),
+}
+
+impl ObservationBuffer {
+    /// `len` zeros of the kind `element`.
+    pub fn zeros(element: ElementKind, len: usize) -> Self {
+        match element {
+            ElementKind::F32 => Self::F32(vec![0.0; len]),
+            ElementKind::U8 => Self::U8(vec![0; len]),
+        }
+    }
+
+    /// The type of the elements.
+    pub fn element(&self) -> ElementKind {
+        match self {
+            Self::F32(_) => ElementKind::F32,
+            Self::U8(_) => ElementKind::U8,
+        }
+    }
+
+    /// The number of elements.
+    pub fn len(&self) -> usize {
+        self.as_observation().len()
+    }
+
+    /// True where there is no element.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All elements.
+    pub fn as_observation(&self) -> Observation<'_> {
+        match self {
+            Self::F32(values) => Observation::F32(values),
+            Self::U8(values) => Observation::U8(values),
+        }
+    }
+
+    /// The elements `range`.
+    ///
+    /// # Panics
+    /// If the range reaches past the end.
+    pub fn slice(&self, range: std::ops::Range<usize>) -> Observation<'_> {
+        self.as_observation().slice(range)
+    }
+
+    /// The elements `range`, to write to.
+    ///
+    /// # Panics
+    /// If the range reaches past the end.
+    pub fn slice_mut(&mut self, range: std::ops::Range<usize>) -> ObservationMut<'_> {
+        match self {
+            Self::F32(values) => ObservationMut::F32(&mut values[range]),
+            Self::U8(values) => ObservationMut::U8(&mut values[range]),
+        }
+    }
+
+    /// Makes the buffer `len` elements long, new ones zero.
+    pub fn resize(&mut self, len: usize) {
+        match self {
+            Self::F32(values) => values.resize(len, 0.0),
+            Self::U8(values) => values.resize(len, 0),
+        }
+    }
+}
