@@ -1,1 +1,4 @@
 //! placeholder
+
+pub mod statistics;
+pub mod tensorboard;

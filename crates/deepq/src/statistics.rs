@@ -1,0 +1,1 @@
+//! Statistics over runs: see the functions for which definition each one follows.
