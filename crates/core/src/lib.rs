@@ -1,7 +1,7 @@
 //! The mathematics of value-based deep reinforcement learning.
 //!
 //! This crate knows no file, no thread, no clock and no screen. It holds the seams that the other crates of
-//! deepq meet at ([`Env`], [`Loss`], [`QNetwork`]) and the parts that stand between them: the n-step
+//! deepq meet at ([`Env`], [`Loss`](loss::Loss), [`QNetwork`](network::QNetwork)) and the parts that stand between them: the n-step
 //! accumulator, the replay memory, schedules, exploration, the [`Actor`] and the [`Learner`].
 //!
 //! ```text
@@ -17,6 +17,8 @@
 
 mod env;
 mod frame;
+pub mod loss;
+pub mod network;
 pub mod random;
 mod space;
 pub mod state;

@@ -1,0 +1,116 @@
+//! The seam to a network engine.
+
+use serde::{Deserialize, Serialize};
+
+use super::{NetworkSpec, ParameterLayout};
+use crate::{Observation, StateError, StateReader, StateWriter};
+
+/// Which of the two sets of parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Parameters {
+    /// The ones that are trained.
+    Online,
+    /// The ones that follow them and give the targets (Mnih et al. 2015).
+    Target,
+}
+
+/// How parameters follow the gradient. The learning rate is given with every step.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum OptimizerConfig {
+    /// Adam (Kingma & Ba 2015), as PyTorch computes it:
+    /// `p −= learning_rate · (m/(1−β₁ᵗ)) / (√(v/(1−β₂ᵗ)) + epsilon)`.
+    Adam {
+        /// Decay of the mean of the gradients, β₁.
+        #[serde(default = "default_beta1")]
+        beta1: f32,
+        /// Decay of the mean of their squares, β₂.
+        #[serde(default = "default_beta2")]
+        beta2: f32,
+        /// Added to the root.
+        #[serde(default = "default_epsilon")]
+        epsilon: f32,
+    },
+}
+
+fn default_beta1() -> f32 {
+    0.9
+}
+fn default_beta2() -> f32 {
+    0.999
+}
+fn default_epsilon() -> f32 {
+    1e-8
+}
+
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        Self::Adam { beta1: default_beta1(), beta2: default_beta2(), epsilon: default_epsilon() }
+    }
+}
+
+/// A network with its parameters, its target parameters and its optimiser. It knows nothing of rewards.
+///
+/// Batches are row-major. The batch size is whatever the slices hold and may change from call to call;
+/// buffers grow when they must, and a call with a size that was seen before allocates nothing.
+pub trait QNetwork: Send {
+    /// What it is made of.
+    fn spec(&self) -> &NetworkSpec;
+
+    /// The order of the flat vectors below.
+    fn layout(&self) -> &ParameterLayout;
+
+    /// Values of a batch of observations.
+    ///
+    /// # Shapes
+    /// - `observation`: `[batch][inputs]`
+    /// - `output`: `[batch][action][atom]`, written
+    fn forward(&mut self, parameters: Parameters, observation: Observation<'_>, output: &mut [f32]);
+
+    /// As [`forward`](Self::forward) with the online parameters, keeping what [`backward`](Self::backward)
+    /// needs. A `forward` between the two does not disturb it.
+    fn forward_train(&mut self, observation: Observation<'_>, output: &mut [f32]);
+
+    /// Computes the gradient of the loss by the online parameters from its gradient by the outputs of the
+    /// last [`forward_train`](Self::forward_train).
+    ///
+    /// # Shapes
+    /// - `d_output`: `[batch][action][atom]`
+    fn backward(&mut self, d_output: &[f32]);
+
+    /// One step of the optimiser along the gradient of the last [`backward`](Self::backward), after scaling
+    /// the gradient so that its L2 norm is at most `max_gradient_norm`, as PyTorch's `clip_grad_norm_` does:
+    /// by `max_gradient_norm / (norm + 1e-6)` where that is below 1.
+    fn optimizer_step(&mut self, learning_rate: f32, max_gradient_norm: Option<f32>);
+
+    /// `target ← target + tau · (online − target)`; `tau = 1` copies.
+    fn update_target(&mut self, tau: f32);
+
+    /// A copy of the parameters in the order of [`layout`](Self::layout).
+    fn parameters(&self, which: Parameters) -> Vec<f32>;
+
+    /// Takes over parameters in the order of [`layout`](Self::layout).
+    ///
+    /// # Panics
+    /// If there are more or fewer of them than [`ParameterLayout::len`].
+    fn set_parameters(&mut self, which: Parameters, values: &[f32]);
+
+    /// A copy of the gradient of the last [`backward`](Self::backward), before clipping, in the order of
+    /// [`layout`](Self::layout).
+    fn gradient(&self) -> Vec<f32>;
+
+    /// The number of optimiser steps taken.
+    fn gradient_steps(&self) -> u64;
+
+    /// Writes the optimiser's state: its step count and, in the order of [`layout`](Self::layout), its means.
+    /// The parameters are not part of it.
+    fn save_optimizer(&self, state: &mut StateWriter);
+
+    /// Takes over what [`save_optimizer`](Self::save_optimizer) wrote.
+    ///
+    /// # Errors
+    /// Where the bytes are not the state of this optimiser on this network.
+    fn load_optimizer(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError>;
+}
