@@ -1,6 +1,6 @@
 //! The environment: Gymnasium's interface, object-safe and free of allocation.
 
-use crate::{Frame, Observation, ObservationMut, Space, StateError, StateReader, StateWriter};
+use crate::{Frame, ObservationMut, Space, StateError, StateReader, StateWriter};
 
 /// What is known of an environment before its first step.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,11 +86,6 @@ pub trait Env: Send {
     /// Where the environment cannot take the step; [`EnvError`] says why.
     fn step(&mut self, action: usize, observation: ObservationMut<'_>) -> Result<Step, EnvError>;
 
-    /// Writes which actions are allowed now and returns true, or returns false where all always are.
-    fn action_mask(&self, _allowed: &mut [bool]) -> bool {
-        false
-    }
-
     /// The picture of the present state, or `None` where the environment draws none.
     fn render(&self) -> Option<Frame> {
         None
@@ -104,24 +99,4 @@ pub trait Env: Send {
     /// # Errors
     /// Where the bytes are not such a state.
     fn load_state(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError>;
-}
-
-/// The number of elements and the kind of one observation of `space` as the network sees it.
-///
-/// A discrete observation is one-hot, as in Stable-Baselines3.
-pub(crate) fn encoded(space: &Space) -> (crate::ElementKind, usize) {
-    match space {
-        Space::Discrete { n } => (crate::ElementKind::F32, *n),
-        Space::Box(space) => (space.element, space.len()),
-    }
-}
-
-/// The index and value of the first element that is not a finite number, where there is one.
-pub(crate) fn first_not_finite(observation: Observation<'_>) -> Option<(usize, f32)> {
-    match observation {
-        Observation::F32(values) => {
-            values.iter().position(|value| !value.is_finite()).map(|index| (index, values[index]))
-        }
-        Observation::U8(_) => None,
-    }
 }

@@ -15,16 +15,30 @@
 //!                           └────── dL/dOutput ◄──────────────  Loss
 //! ```
 
+mod actor;
+mod behaviour_policy;
 mod env;
 mod frame;
+mod learner;
 pub mod loss;
+mod n_step;
 pub mod network;
 pub mod random;
+pub mod replay;
+mod schedule;
 mod space;
 pub mod state;
+pub mod testing;
+mod vector_env;
 
+pub use actor::Actor;
+pub use behaviour_policy::{ActionValues, BehaviourPolicy, EpsilonGreedy};
 pub use env::{Env, EnvError, EnvSpec, Step};
 pub use frame::Frame;
+pub use learner::{LearnMetrics, Learner, LearnerConfig, TargetUpdate};
+pub use n_step::{NStepAccumulator, ObservationRef, Transition};
 pub use random::RandomStream;
+pub use schedule::{Period, Progress, Schedule};
 pub use space::{BoxSpace, ElementKind, Observation, ObservationBuffer, ObservationMut, Space};
 pub use state::{StateError, StateReader, StateWriter};
+pub use vector_env::{FinishedEpisode, VectorEnv, VectorEnvError};

@@ -1,0 +1,106 @@
+//! The part of a run that acts.
+
+use crate::behaviour_policy::{ActionValues, BehaviourPolicy};
+use crate::network::{Parameters, QNetwork};
+use crate::replay::ReplayStore;
+use crate::{NStepAccumulator, Observation, StateError, StateReader, StateWriter, VectorEnv, VectorEnvError};
+
+/// Steps the environments by the behaviour policy, and stores what they give.
+pub struct Actor {
+    envs: VectorEnv,
+    policy: Box<dyn BehaviourPolicy>,
+    accumulators: Vec<NStepAccumulator>,
+    actions: Vec<u32>,
+    q: Vec<f32>,
+}
+
+/// The online network's values at the present observations.
+struct OnlineValues<'a> {
+    network: &'a mut dyn QNetwork,
+    observations: Observation<'a>,
+    q: &'a mut [f32],
+}
+
+impl ActionValues for OnlineValues<'_> {
+    fn q(&mut self) -> &[f32] {
+        self.network.forward(Parameters::Online, self.observations, self.q);
+        self.q
+    }
+}
+
+impl Actor {
+    /// An actor whose transitions span `n_step` steps discounted by `gamma` each.
+    pub fn new(envs: VectorEnv, policy: Box<dyn BehaviourPolicy>, n_step: usize, gamma: f64) -> Self {
+        let count = envs.len();
+        let q = vec![0.0; count * envs.spec().actions];
+        let accumulators = vec![NStepAccumulator::new(n_step, gamma); count];
+        Self { envs, policy, accumulators, actions: vec![0; count], q }
+    }
+
+    /// Its environments.
+    pub fn envs(&self) -> &VectorEnv {
+        &self.envs
+    }
+
+    /// The actions of the latest step, one an environment.
+    pub fn actions(&self) -> &[u32] {
+        &self.actions
+    }
+
+    /// Begins an episode in every environment.
+    ///
+    /// # Errors
+    /// Where an environment fails.
+    pub fn reset(&mut self, seeds: &[u64], store: &mut ReplayStore) -> Result<(), VectorEnvError> {
+        self.envs.reset(seeds)?;
+        store.push_observations(self.envs.observations());
+        Ok(())
+    }
+
+    /// Takes one step in every environment, exploring with probability `epsilon`, and stores the transitions
+    /// that it completes.
+    ///
+    /// # Errors
+    /// Where an environment fails.
+    pub fn step(
+        &mut self,
+        network: &mut dyn QNetwork,
+        epsilon: f64,
+        store: &mut ReplayStore,
+    ) -> Result<(), VectorEnvError> {
+        let observations = self.envs.observations();
+        let mut values = OnlineValues { network, observations, q: &mut self.q };
+        self.policy.select(epsilon, &mut values, &mut self.actions);
+        self.envs.step(&self.actions)?;
+        for (env, accumulator) in self.accumulators.iter_mut().enumerate() {
+            let step = self.envs.steps()[env];
+            let next = match step.ended() {
+                true => store.push_final(self.envs.final_observation(env)),
+                false => store.upcoming(env),
+            };
+            let (at, action) = (store.newest(env), self.actions[env]);
+            accumulator.push(at, action, step, next, |transition| store.push(transition));
+        }
+        store.push_observations(self.envs.observations());
+        Ok(())
+    }
+
+    /// Writes all that its future depends on.
+    pub fn save_state(&self, state: &mut StateWriter) {
+        state.tag("actor");
+        self.envs.save_state(state);
+        self.policy.save_state(state);
+        self.accumulators.iter().for_each(|accumulator| accumulator.save_state(state));
+    }
+
+    /// Takes over what [`save_state`](Self::save_state) wrote.
+    ///
+    /// # Errors
+    /// Where the bytes are not the state of such an actor.
+    pub fn load_state(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
+        state.tag("actor")?;
+        self.envs.load_state(state)?;
+        self.policy.load_state(state)?;
+        self.accumulators.iter_mut().try_for_each(|accumulator| accumulator.load_state(state))
+    }
+}

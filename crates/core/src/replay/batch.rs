@@ -1,0 +1,57 @@
+//! A batch of transitions, as a learner takes it.
+
+use crate::loss::Transitions;
+use crate::{ElementKind, ObservationBuffer};
+
+/// A batch of transitions. There is no `done` in it: [`discount`](Self::discount) says all.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// `[batch][element]`: the observations the actions were taken at.
+    pub observation: ObservationBuffer,
+    /// `[batch]`: the actions.
+    pub action: Vec<u32>,
+    /// `[batch]`: the discounted sums of the rewards.
+    pub reward: Vec<f32>,
+    /// `[batch]`: `γ^m · (1 − terminated)`.
+    pub discount: Vec<f32>,
+    /// `[batch][element]`: the observations that are bootstrapped from.
+    pub next_observation: ObservationBuffer,
+    /// `[batch]`: importance weights; 1 where sampling is uniform.
+    pub weight: Vec<f32>,
+}
+
+impl Batch {
+    /// A batch of `len` transitions of zeros, with weights of 1.
+    pub fn zeros(len: usize, element: ElementKind, observation_len: usize) -> Self {
+        Self {
+            observation: ObservationBuffer::zeros(element, len * observation_len),
+            action: vec![0; len],
+            reward: vec![0.0; len],
+            discount: vec![0.0; len],
+            next_observation: ObservationBuffer::zeros(element, len * observation_len),
+            weight: vec![1.0; len],
+        }
+    }
+
+    /// The number of transitions.
+    pub fn len(&self) -> usize {
+        self.action.len()
+    }
+
+    /// True where there are none.
+    pub fn is_empty(&self) -> bool {
+        self.action.is_empty()
+    }
+
+    /// What a loss sees of the transitions `range`.
+    ///
+    /// # Panics
+    /// If the range reaches past the end.
+    pub fn transitions(&self, range: std::ops::Range<usize>) -> Transitions<'_> {
+        Transitions {
+            action: &self.action[range.clone()],
+            reward: &self.reward[range.clone()],
+            discount: &self.discount[range],
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The last observations of ended episodes.
+
+use crate::{ElementKind, Observation, ObservationBuffer, StateError, StateReader, StateWriter};
+
+/// A queue of observations with running numbers, which grows where it must.
+///
+/// They stand apart from the observations that actions were taken at, because an episode of any length adds
+/// exactly one of them: so the main ring keeps one row a step and environment.
+#[derive(Clone, Debug)]
+pub(super) struct Finals {
+    observation_len: usize,
+    observations: ObservationBuffer,
+    /// A power of two.
+    slots: usize,
+    /// The number of the oldest one kept.
+    first: u64,
+    /// The number the next one gets.
+    next: u64,
+}
+
+/// Numbers wrap here, so that one fits in an [`ObservationRef`](crate::ObservationRef) beside its flag.
+pub(super) const NUMBERS: u64 = 1 << 31;
+
+impl Finals {
+    pub(super) fn new(element: ElementKind, observation_len: usize) -> Self {
+        let slots = 64;
+        let observations = ObservationBuffer::zeros(element, slots * observation_len);
+        Self { observation_len, observations, slots, first: 0, next: 0 }
+    }
+
+    fn range(&self, number: u64, slots: usize) -> std::ops::Range<usize> {
+        let slot = (number % slots as u64) as usize;
+        slot * self.observation_len..(slot + 1) * self.observation_len
+    }
+
+    /// Adds one and gives its number, counted modulo [`NUMBERS`].
+    pub(super) fn push(&mut self, observation: Observation<'_>) -> u32 {
+        if self.next - self.first == self.slots as u64 {
+            self.grow();
+        }
+        let range = self.range(self.next, self.slots);
+        self.observations.slice_mut(range).copy_from(observation);
+        self.next += 1;
+        ((self.next - 1) % NUMBERS) as u32
+    }
+
+    fn grow(&mut self) {
+        let slots = 2 * self.slots;
+        let mut grown = ObservationBuffer::zeros(self.observations.element(), slots * self.observation_len);
+        for number in self.first..self.next {
+            let from = self.observations.slice(self.range(number, self.slots));
+            grown.slice_mut(self.range(number, slots)).copy_from(from);
+        }
+        (self.observations, self.slots) = (grown, slots);
+    }
+
+    /// Forgets all that are older than the one with the given number.
+    pub(super) fn forget_before(&mut self, number: u32) {
+        self.first = self.full_number(number);
+    }
+
+    /// The number before it was taken modulo [`NUMBERS`]: all those kept lie within half of the circle.
+    fn full_number(&self, number: u32) -> u64 {
+        self.first + (u64::from(number).wrapping_sub(self.first) % NUMBERS)
+    }
+
+    pub(super) fn get(&self, number: u32) -> Observation<'_> {
+        self.observations.slice(self.range(u64::from(number), self.slots))
+    }
+
+    /// True where the number is that of one kept.
+    pub(super) fn contains(&self, number: u32) -> bool {
+        self.full_number(number) < self.next
+    }
+
+    pub(super) fn save_state(&self, state: &mut StateWriter) {
+        state.tag("finals");
+        state.u64(self.first);
+        state.u64(self.next);
+        for number in self.first..self.next {
+            state.observation(self.observations.slice(self.range(number, self.slots)));
+        }
+    }
+
+    pub(super) fn load_state(&mut self, state: &mut StateReader<'_>, most: u64) -> Result<(), StateError> {
+        state.tag("finals")?;
+        let element = self.observations.element();
+        let mut loaded = Self::new(element, self.observation_len);
+        loaded.first = state.u64("number of the oldest final observation")?;
+        loaded.next = loaded.first;
+        let next = state.u64("number of the next final observation")?;
+        if next < loaded.first || next - loaded.first > most {
+            let expected = format!("{} to {}", loaded.first, loaded.first.saturating_add(most));
+            return Err(StateError::mismatch("number of the next final observation", expected, next));
+        }
+        for _ in loaded.first..next {
+            let observation = state.observation("final observation", element)?;
+            if observation.len() != self.observation_len {
+                return Err(StateError::mismatch(
+                    "final observation",
+                    self.observation_len,
+                    observation.len(),
+                ));
+            }
+            loaded.push(observation.as_observation());
+        }
+        *self = loaded;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_queue_keeps_what_is_not_forgotten_while_it_grows_and_wraps() {
+        let mut finals = Finals::new(ElementKind::F32, 1);
+        (finals.first, finals.next) = (NUMBERS - 30, NUMBERS - 30);
+        let numbers: Vec<u32> = (0..200).map(|i| finals.push(Observation::F32(&[i as f32]))).collect();
+        for (i, number) in numbers.iter().enumerate() {
+            assert_eq!(finals.get(*number), Observation::F32(&[i as f32]));
+        }
+        finals.forget_before(numbers[150]);
+        for i in 200..300 {
+            finals.push(Observation::F32(&[i as f32]));
+        }
+        assert_eq!(finals.get(numbers[150]), Observation::F32(&[150.0]));
+        assert!(finals.contains(numbers[199]) && !finals.contains(numbers[149]));
+    }
+}
