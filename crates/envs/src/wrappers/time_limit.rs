@@ -58,10 +58,6 @@ impl<E: Env> Env for TimeLimit<E> {
         Ok(step)
     }
 
-    fn action_mask(&self, allowed: &mut [bool]) -> bool {
-        self.env.action_mask(allowed)
-    }
-
     fn render(&self) -> Option<Frame> {
         self.env.render()
     }
@@ -87,5 +83,104 @@ impl<E: Env> Env for TimeLimit<E> {
         self.env.load_state(state)?;
         self.elapsed_steps = elapsed_steps;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use deepq_core::{BoxSpace, Space};
+
+    use super::*;
+
+    /// Terminates at its fourth step, whatever one does.
+    struct FourSteps {
+        spec: EnvSpec,
+        steps: u32,
+    }
+
+    impl FourSteps {
+        fn new() -> Self {
+            let spec = EnvSpec {
+                id: "FourSteps".to_owned(),
+                observation_space: Space::Box(BoxSpace::vector(&[0.0], &[4.0])),
+                actions: 1,
+                max_episode_steps: Some(99),
+                reward_threshold: None,
+                render_fps: 1,
+                frame_size: None,
+            };
+            Self { spec, steps: 0 }
+        }
+    }
+
+    impl Env for FourSteps {
+        fn spec(&self) -> &EnvSpec {
+            &self.spec
+        }
+
+        fn reset(&mut self, _seed: Option<u64>, observation: ObservationMut<'_>) -> Result<(), EnvError> {
+            self.steps = 0;
+            observation.f32()[0] = 0.0;
+            Ok(())
+        }
+
+        fn step(&mut self, _action: usize, observation: ObservationMut<'_>) -> Result<Step, EnvError> {
+            self.steps += 1;
+            observation.f32()[0] = self.steps as f32;
+            Ok(Step { reward: 1.0, terminated: self.steps >= 4, truncated: false })
+        }
+
+        fn save_state(&self, state: &mut StateWriter) {
+            state.u32(self.steps);
+        }
+
+        fn load_state(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
+            self.steps = state.u32("steps")?;
+            Ok(())
+        }
+    }
+
+    fn limited(steps: u32) -> TimeLimit<FourSteps> {
+        TimeLimit::new(FourSteps::new(), NonZeroU32::new(steps).unwrap())
+    }
+
+    fn ends(env: &mut TimeLimit<FourSteps>, steps: usize) -> Vec<(bool, bool)> {
+        let mut observation = [0.0];
+        (0..steps)
+            .map(|_| env.step(0, ObservationMut::F32(&mut observation)).unwrap())
+            .map(|step| (step.terminated, step.truncated))
+            .collect()
+    }
+
+    #[test]
+    fn the_last_step_is_truncated_whether_or_not_it_terminates() {
+        for (limit, expected) in [
+            (2, [(false, false), (false, true), (false, true), (true, true)]),
+            (4, [(false, false), (false, false), (false, false), (true, true)]),
+            (5, [(false, false), (false, false), (false, false), (true, false)]),
+        ] {
+            let mut env = limited(limit);
+            assert_eq!(env.spec().max_episode_steps, Some(limit));
+            for _episode in 0..2 {
+                env.reset(None, ObservationMut::F32(&mut [0.0])).unwrap();
+                assert_eq!(ends(&mut env, 4), expected, "limit {limit}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_steps_taken_are_part_of_the_state() {
+        let mut env = limited(3);
+        env.reset(None, ObservationMut::F32(&mut [0.0])).unwrap();
+        ends(&mut env, 1);
+        let mut writer = StateWriter::new();
+        env.save_state(&mut writer);
+        let bytes = writer.into_bytes();
+        let mut other = limited(3);
+        other.load_state(&mut StateReader::new(&bytes)).unwrap();
+        assert_eq!(other.elapsed_steps(), 1);
+        assert_eq!(ends(&mut other, 3), [(false, false), (false, true), (true, true)]);
+        let error = limited(4).load_state(&mut StateReader::new(&bytes)).unwrap_err();
+        assert_eq!(error.to_string(), "greatest number of steps of an episode: expected 4, found 3");
     }
 }
