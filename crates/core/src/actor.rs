@@ -10,8 +10,21 @@ pub struct Actor {
     envs: VectorEnv,
     policy: Box<dyn BehaviourPolicy>,
     accumulators: Vec<NStepAccumulator>,
+    bootstrap_at_truncation: bool,
     actions: Vec<u32>,
     q: Vec<f32>,
+}
+
+/// How an actor's steps become transitions.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ActorConfig {
+    /// Steps a transition spans, at least 1.
+    pub n_step: usize,
+    /// The discount factor of one step.
+    pub gamma: f64,
+    /// Whether a truncated episode is learned as one that goes on. False is the fault of the common tutorials,
+    /// `done = terminated or truncated`, and is only there to reproduce them.
+    pub bootstrap_at_truncation: bool,
 }
 
 /// The online network's values at the present observations.
@@ -29,12 +42,13 @@ impl ActionValues for OnlineValues<'_> {
 }
 
 impl Actor {
-    /// An actor whose transitions span `n_step` steps discounted by `gamma` each.
-    pub fn new(envs: VectorEnv, policy: Box<dyn BehaviourPolicy>, n_step: usize, gamma: f64) -> Self {
+    /// An actor that steps `envs` by `policy`.
+    pub fn new(envs: VectorEnv, policy: Box<dyn BehaviourPolicy>, config: ActorConfig) -> Self {
         let count = envs.len();
         let q = vec![0.0; count * envs.spec().actions];
-        let accumulators = vec![NStepAccumulator::new(n_step, gamma); count];
-        Self { envs, policy, accumulators, actions: vec![0; count], q }
+        let accumulators = vec![NStepAccumulator::new(config.n_step, config.gamma); count];
+        let bootstrap_at_truncation = config.bootstrap_at_truncation;
+        Self { envs, policy, accumulators, bootstrap_at_truncation, actions: vec![0; count], q }
     }
 
     /// Its environments.
@@ -73,7 +87,8 @@ impl Actor {
         self.policy.select(epsilon, &mut values, &mut self.actions);
         self.envs.step(&self.actions)?;
         for (env, accumulator) in self.accumulators.iter_mut().enumerate() {
-            let step = self.envs.steps()[env];
+            let mut step = self.envs.steps()[env];
+            step.terminated |= step.truncated && !self.bootstrap_at_truncation;
             let next = match step.ended() {
                 true => store.push_final(self.envs.final_observation(env)),
                 false => store.upcoming(env),

@@ -31,7 +31,7 @@ pub mod state;
 pub mod testing;
 mod vector_env;
 
-pub use actor::Actor;
+pub use actor::{Actor, ActorConfig};
 pub use behaviour_policy::{ActionValues, BehaviourPolicy, EpsilonGreedy};
 pub use env::{Env, EnvError, EnvSpec, Step};
 pub use frame::Frame;
