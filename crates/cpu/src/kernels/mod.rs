@@ -1,0 +1,348 @@
+//! The inner loops, behind functions that check every size.
+//!
+//! This is the only module with `unsafe` code: vector intrinsics need it, and the loops go by pointers because
+//! a bounds check in them would cost more than the arithmetic. Soundness rests on two things that are settled
+//! here: a [`Kernels`] is only made for an instruction set that the processor has, and each of its functions
+//! checks the lengths of its slices against the layers before it passes pointers on.
+//!
+//! The choice of the instruction set is made once an operation (a whole forward pass, a whole optimiser step):
+//! everything below is inlined into one function compiled for that set.
+#![allow(unsafe_code)]
+
+mod elementwise;
+mod linear;
+mod rows;
+mod simd;
+mod tiles;
+
+pub(crate) use elementwise::AdamStep;
+
+use self::simd::Simd;
+use crate::aligned::LINE;
+use crate::instruction_set::InstructionSet;
+
+/// A fully connected layer and where its parameters stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Dense {
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+    /// Elements from one row of weights to the next: at least `outputs`, a multiple of 16.
+    pub(crate) stride: usize,
+    /// Where the first row of weights stands in the padded flat vector.
+    pub(crate) offset: usize,
+    /// Whether a ReLU follows.
+    pub(crate) rectified: bool,
+}
+
+impl Dense {
+    /// A layer whose parameters begin at `offset`.
+    pub(crate) fn new(inputs: usize, outputs: usize, offset: usize) -> Self {
+        let mut stride = outputs.next_multiple_of(LINE);
+        // Rows an even number of cache lines apart would crowd into few sets of the cache.
+        if stride >= 8 * LINE && (stride / LINE).is_multiple_of(2) {
+            stride += LINE;
+        }
+        Self { inputs, outputs, stride, offset, rectified: false }
+    }
+
+    /// Where the parameters of the next layer begin.
+    pub(crate) fn end(&self) -> usize {
+        self.offset + (self.inputs + 1) * self.stride
+    }
+}
+
+/// A batch of observations as the first layer takes them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Input<'a> {
+    /// `[batch][inputs]`
+    pub(crate) rows: &'a [f32],
+    /// What each input is divided by.
+    pub(crate) divisors: Option<&'a [f32]>,
+}
+
+/// Something to be compiled for every instruction set.
+trait Operation {
+    type Output;
+
+    /// # Safety
+    /// The processor must have `S`, and the pointers inside must be good for the sizes inside.
+    unsafe fn run<S: Simd>(self) -> Self::Output;
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
+#[inline(never)]
+unsafe fn run_avx512<O: Operation>(operation: O) -> O::Output {
+    // SAFETY: the caller's word for the pointers; this function is compiled for the set.
+    unsafe { operation.run::<simd::Avx512>() }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+#[inline(never)]
+unsafe fn run_avx2<O: Operation>(operation: O) -> O::Output {
+    // SAFETY: as above.
+    unsafe { operation.run::<simd::Avx2>() }
+}
+
+#[inline(never)]
+unsafe fn run_portable<O: Operation>(operation: O) -> O::Output {
+    // SAFETY: as above; plain Rust runs everywhere.
+    unsafe { operation.run::<simd::Portable>() }
+}
+
+/// The kernels for one instruction set that this processor has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kernels {
+    instruction_set: InstructionSet,
+}
+
+impl Kernels {
+    /// Those that run everywhere.
+    pub(crate) const PORTABLE: Self = Self { instruction_set: InstructionSet::Portable };
+
+    /// None where the processor has not got the instruction set.
+    pub(crate) fn new(instruction_set: InstructionSet) -> Option<Self> {
+        instruction_set.is_supported().then_some(Self { instruction_set })
+    }
+
+    pub(crate) fn instruction_set(&self) -> InstructionSet {
+        self.instruction_set
+    }
+
+    /// Samples of a vector.
+    fn lanes(&self) -> usize {
+        match self.instruction_set {
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx512 => simd::Avx512::LANES,
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx2 => simd::Avx2::LANES,
+            _ => simd::Portable::LANES,
+        }
+    }
+
+    /// # Safety
+    /// The pointers inside `operation` must be good for its sizes.
+    unsafe fn run<O: Operation>(&self, operation: O) -> O::Output {
+        // SAFETY: `new` made sure that the processor has the set; the pointers are the caller's word.
+        unsafe {
+            match self.instruction_set {
+                #[cfg(target_arch = "x86_64")]
+                InstructionSet::Avx512 => run_avx512(operation),
+                #[cfg(target_arch = "x86_64")]
+                InstructionSet::Avx2 => run_avx2(operation),
+                _ => run_portable(operation),
+            }
+        }
+    }
+
+    /// A batch rounded up to whole vectors.
+    pub(crate) fn padded_batch(&self, batch: usize) -> usize {
+        batch.next_multiple_of(self.lanes())
+    }
+
+    /// Elements of the scratch space of [`forward`](Self::forward), whatever the batch.
+    pub(crate) fn forward_scratch_len(layers: &[Dense]) -> usize {
+        // The widest panel there is holds 64 samples.
+        2 * 4 * LINE * widest(layers)
+    }
+
+    /// Elements of the activations that [`forward_train`](Self::forward_train) keeps.
+    pub(crate) fn activations_len(&self, layers: &[Dense], batch: usize) -> usize {
+        let outputs = layers.last().map_or(0, |layer| layer.outputs + 1);
+        let features = layers.iter().map(|layer| layer.inputs + 1).sum::<usize>() + outputs;
+        self.padded_batch(batch) * features
+    }
+
+    /// Elements of the scratch space of [`backward`](Self::backward).
+    pub(crate) fn backward_scratch_len(&self, layers: &[Dense], batch: usize) -> usize {
+        3 * self.padded_batch(batch) * widest(layers)
+    }
+
+    /// Values of a batch: `output` is `[batch][outputs]`.
+    pub(crate) fn forward(
+        &self,
+        layers: &[Dense],
+        parameters: &[f32],
+        input: Input<'_>,
+        scratch: &mut [f32],
+        output: &mut [f32],
+    ) {
+        let batch = check_forward(layers, parameters, input, output);
+        assert!(scratch.len() >= Self::forward_scratch_len(layers), "the scratch space is too small");
+        let (first, second) = scratch.split_at_mut(scratch.len() / 2);
+        let buffers = [first.as_mut_ptr(), second.as_mut_ptr()];
+        if batch < self.lanes().div_ceil(2).max(4) {
+            let operation = rows::ForwardRows {
+                layers,
+                parameters: parameters.as_ptr(),
+                rows: input.rows,
+                divisors: input.divisors,
+                buffers,
+                outputs: output,
+            };
+            // SAFETY: `check_forward` has checked the parameters; each buffer holds the widest row.
+            return unsafe { self.run(operation) };
+        }
+        let operation = linear::Forward {
+            layers,
+            parameters: parameters.as_ptr(),
+            rows: input.rows.as_ptr(),
+            divisors: input.divisors,
+            batch,
+            outputs: output.as_mut_ptr(),
+            keep: linear::Keep::Last(buffers),
+        };
+        // SAFETY: `check_forward` has checked all slices; each buffer holds the widest panel.
+        unsafe { self.run(operation) }
+    }
+
+    /// As [`forward`](Self::forward), keeping the activations for [`backward`](Self::backward).
+    pub(crate) fn forward_train(
+        &self,
+        layers: &[Dense],
+        parameters: &[f32],
+        input: Input<'_>,
+        activations: &mut [f32],
+        output: &mut [f32],
+    ) {
+        let batch = check_forward(layers, parameters, input, output);
+        assert!(
+            activations.len() >= self.activations_len(layers, batch),
+            "the space for activations is too small"
+        );
+        let operation = linear::Forward {
+            layers,
+            parameters: parameters.as_ptr(),
+            rows: input.rows.as_ptr(),
+            divisors: input.divisors,
+            batch,
+            outputs: output.as_mut_ptr(),
+            keep: linear::Keep::All {
+                activations: activations.as_mut_ptr(),
+                padded_batch: self.padded_batch(batch),
+            },
+        };
+        // SAFETY: `check_forward` and the assertion have checked all slices.
+        unsafe { self.run(operation) }
+    }
+
+    /// The gradient by the parameters, from that by the outputs: `d_output` is `[batch][outputs]`.
+    pub(crate) fn backward(
+        &self,
+        layers: &[Dense],
+        parameters: &[f32],
+        activations: &[f32],
+        d_output: &[f32],
+        scratch: &mut [f32],
+        gradient: &mut [f32],
+    ) {
+        check_layers(layers, parameters.len());
+        let outputs = layers[layers.len() - 1].outputs;
+        let batch = d_output.len() / outputs;
+        assert_eq!(d_output.len(), batch * outputs, "the gradient by the outputs is no whole batch");
+        assert_eq!(gradient.len(), parameters.len(), "as many gradients as parameters are needed");
+        assert!(
+            activations.len() >= self.activations_len(layers, batch)
+                && scratch.len() >= self.backward_scratch_len(layers, batch),
+            "the space for activations or gradients is too small"
+        );
+        let third = self.padded_batch(batch) * widest(layers);
+        let (first, rest) = scratch.split_at_mut(third);
+        let (second, rest) = rest.split_at_mut(third);
+        let operation = linear::Backward {
+            layers,
+            parameters: parameters.as_ptr(),
+            activations: activations.as_ptr(),
+            padded_batch: self.padded_batch(batch),
+            batch,
+            d_outputs: d_output.as_ptr(),
+            d_panels: [first.as_mut_ptr(), second.as_mut_ptr()],
+            d_rows: rest.as_mut_ptr(),
+            gradient: gradient.as_mut_ptr(),
+        };
+        // SAFETY: the assertions have checked all slices.
+        unsafe { self.run(operation) }
+    }
+
+    /// One step of Adam. All vectors have the same length, a multiple of 16.
+    pub(crate) fn adam(
+        &self,
+        step: AdamStep,
+        parameters: &mut [f32],
+        gradient: &[f32],
+        mean: &mut [f32],
+        square: &mut [f32],
+    ) {
+        let len = parameters.len();
+        assert!(
+            len.is_multiple_of(LINE) && gradient.len() == len && mean.len() == len && square.len() == len,
+            "the vectors of an optimiser must have the same length, a multiple of 16"
+        );
+        let operation = elementwise::Adam {
+            step,
+            len,
+            parameters: parameters.as_mut_ptr(),
+            gradient: gradient.as_ptr(),
+            mean: mean.as_mut_ptr(),
+            square: square.as_mut_ptr(),
+        };
+        // SAFETY: the assertion has checked all slices.
+        unsafe { self.run(operation) }
+    }
+
+    /// `target += tau · (online − target)`. Both have the same length, a multiple of 16.
+    pub(crate) fn move_towards(&self, tau: f32, online: &[f32], target: &mut [f32]) {
+        let len = target.len();
+        assert!(
+            len.is_multiple_of(LINE) && online.len() == len,
+            "both sets of parameters must have the same length, a multiple of 16"
+        );
+        let (online, target) = (online.as_ptr(), target.as_mut_ptr());
+        // SAFETY: the assertion has checked both slices.
+        unsafe { self.run(elementwise::MoveTowards { tau, len, online, target }) }
+    }
+
+    /// The sum of the squares of a vector whose length is a multiple of 16.
+    pub(crate) fn sum_of_squares(&self, values: &[f32]) -> f32 {
+        assert!(values.len().is_multiple_of(LINE), "the length must be a multiple of 16");
+        // SAFETY: the assertion has checked the slice.
+        unsafe { self.run(elementwise::SumOfSquares { len: values.len(), values: values.as_ptr() }) }
+    }
+}
+
+/// The length of the longest row, padding and a row of ones included.
+fn widest(layers: &[Dense]) -> usize {
+    let longest = layers.iter().map(|layer| layer.stride.max(layer.inputs + 1)).max().unwrap_or(0);
+    longest.next_multiple_of(LINE)
+}
+
+/// Checks that layers fit each other and the parameters.
+fn check_layers(layers: &[Dense], parameters: usize) {
+    assert!(!layers.is_empty(), "a network has at least one layer");
+    for layer in layers {
+        assert!(
+            layer.inputs > 0
+                && layer.outputs > 0
+                && layer.outputs <= layer.stride
+                && layer.stride.is_multiple_of(LINE)
+                && layer.end() <= parameters,
+            "a layer must lie inside the parameters"
+        );
+    }
+    assert!(
+        layers.windows(2).all(|pair| pair[0].outputs == pair[1].inputs),
+        "a layer's outputs must be the next one's inputs"
+    );
+}
+
+/// Checks the slices of a forward pass and gives the size of the batch.
+fn check_forward(layers: &[Dense], parameters: &[f32], input: Input<'_>, output: &[f32]) -> usize {
+    check_layers(layers, parameters.len());
+    let (inputs, outputs) = (layers[0].inputs, layers[layers.len() - 1].outputs);
+    let batch = input.rows.len() / inputs;
+    assert_eq!(input.rows.len(), batch * inputs, "observations must be whole: {inputs} elements each");
+    assert_eq!(output.len(), batch * outputs, "{batch} observations have {outputs} outputs each");
+    assert!(input.divisors.is_none_or(|by| by.len() == inputs), "one divisor an input is needed");
+    batch
+}
