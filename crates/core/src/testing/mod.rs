@@ -1,1 +1,17 @@
-//! placeholder
+//! Oracles for tests: what a right implementation must agree with.
+//!
+//! - [`ReferenceNetwork`]: a plain, slow network engine in `f64`, to compare others with.
+//! - [`Probe`] and [`Chain`]: environments so small that their values are known, each of which shows one fault.
+//! - [`train_on_probe`]: a whole agent on one of them, in a second.
+//!
+//! Everything here panics where something does not agree: it is meant to be called from tests.
+
+mod chain;
+mod probe;
+mod reference;
+mod training;
+
+pub use chain::Chain;
+pub use probe::{Probe, ProbeEnv};
+pub use reference::{ReferenceNetwork, reference_forward};
+pub use training::{ExpectedValue, ProbeTraining, greatest_error, train_on_probe};
