@@ -1,0 +1,278 @@
+//! The configuration of a run: what a preset holds, and what a run directory's `config.toml` shows in full.
+
+mod parse;
+mod presets;
+mod validate;
+
+pub use parse::ConfigError;
+pub use presets::{Preset, algorithms, presets};
+
+use deepq_core::loss::ErrorFunction;
+use deepq_core::network::{Initialization, OptimizerConfig, Parameters};
+use deepq_core::replay::SamplerConfig;
+use deepq_core::{Period, Schedule, TargetUpdate};
+use serde::{Deserialize, Serialize};
+
+/// All that determines a run, the seed aside.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The algorithm's name, `dqn` say. It labels the run; the parts below are what counts.
+    pub algo: String,
+    /// The environment.
+    pub env: EnvConfig,
+    /// When training ends.
+    pub stop: StopConfig,
+    /// What is learned, and how often.
+    pub learning: LearningConfig,
+    /// The loss.
+    pub loss: LossConfig,
+    /// The network.
+    pub network: NetworkConfig,
+    /// How the network follows the gradient.
+    #[serde(default)]
+    pub optimizer: OptimizerConfig,
+    /// How the target network follows the online one.
+    pub target: TargetUpdate,
+    /// The memory of past transitions.
+    pub replay: ReplayConfig,
+    /// How much is tried at random.
+    pub exploration: ExplorationConfig,
+    /// How the policy is judged.
+    #[serde(default)]
+    pub evaluation: EvaluationConfig,
+    /// What is kept to go on from.
+    #[serde(default)]
+    pub checkpoint: CheckpointConfig,
+    /// What is filmed at the end.
+    #[serde(default)]
+    pub recording: RecordingConfig,
+    /// What is told while training.
+    #[serde(default)]
+    pub log: LogConfig,
+}
+
+/// The environment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnvConfig {
+    /// Its id, `CartPole-v1` say.
+    pub id: String,
+    /// How many copies of it are stepped together. Env steps are counted over all of them.
+    #[serde(default = "one")]
+    pub copies: usize,
+}
+
+/// When training ends: with whichever comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StopConfig {
+    /// After how many env steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub env_steps: Option<u64>,
+    /// After how many episodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub episodes: Option<u64>,
+}
+
+/// What is learned, and how often.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LearningConfig {
+    /// The discount factor γ of one env step.
+    pub gamma: f64,
+    /// Env steps that a transition spans.
+    #[serde(default = "one")]
+    pub n_step: usize,
+    /// Whether an episode cut off by a time limit is learned as one that goes on. Only there to be switched off
+    /// to reproduce tutorials that learn it as a failure.
+    #[serde(default = "yes")]
+    pub bootstrap_at_truncation: bool,
+    /// Transitions sampled at a time.
+    pub batch_size: usize,
+    /// Transitions of one gradient step; the batch size where nothing is said. Where it is less, one sampled
+    /// batch gives several gradient steps on targets that were computed before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minibatch_size: Option<usize>,
+    /// Size of a step of the optimiser.
+    pub learning_rate: f32,
+    /// The greatest L2 norm of the gradient; longer ones are scaled down to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_gradient_norm: Option<f32>,
+    /// After how many env steps learning begins.
+    pub start_env_steps: u64,
+    /// Every how many env steps learning happens.
+    pub every_env_steps: u64,
+    /// How many batches are then learned from.
+    #[serde(default = "one")]
+    pub batches: usize,
+}
+
+/// The loss.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum LossConfig {
+    /// Q-learning, or with `double` Double Q-learning.
+    QLearning {
+        /// Whether the online network chooses the action that the target network values.
+        #[serde(default)]
+        double: bool,
+        /// How an error becomes a loss.
+        error: ErrorFunction,
+        /// Whether the loss is averaged over all actions, with the earlier prediction as the target of those
+        /// not taken. Only there to reproduce tutorials that do it.
+        #[serde(default)]
+        average_over_actions: bool,
+    },
+}
+
+/// The network: fully connected layers with ReLU between them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkConfig {
+    /// Widths of the hidden layers.
+    pub hidden: Vec<usize>,
+    /// How weights and biases begin.
+    #[serde(default)]
+    pub initialization: Initialization,
+    /// What each element of an observation is divided by first; nothing where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub divide_observations_by: Option<Vec<f32>>,
+}
+
+/// The memory of past transitions.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReplayConfig {
+    /// Transitions it holds.
+    pub capacity: usize,
+    /// How they are drawn.
+    #[serde(default)]
+    pub sampler: SamplerConfig,
+}
+
+/// How much is tried at random.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExplorationConfig {
+    /// For how many env steps every action is random, whatever ε is.
+    #[serde(default)]
+    pub random_env_steps: u64,
+    /// The probability ε of a random action.
+    pub epsilon: Schedule,
+}
+
+/// How the policy is judged: greedily, in environments of its own with seeds of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvaluationConfig {
+    /// Every how many env steps; only at the end where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every_env_steps: Option<u64>,
+    /// Over how many episodes while training.
+    pub episodes: usize,
+    /// Which parameters the policy is: the online network, or the target network, which with Polyak averaging
+    /// is a running mean of it.
+    pub parameters: Parameters,
+    /// Training ends early where a whole evaluation is good enough.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_early: Option<StopEarlyConfig>,
+    /// Which policy a run ends with.
+    pub final_policy: FinalPolicy,
+    /// Over how many episodes the final policy is judged.
+    pub final_episodes: usize,
+}
+
+impl Default for EvaluationConfig {
+    fn default() -> Self {
+        Self {
+            every_env_steps: None,
+            episodes: 16,
+            parameters: Parameters::Online,
+            stop_early: None,
+            final_policy: FinalPolicy::Last,
+            final_episodes: 100,
+        }
+    }
+}
+
+/// Training ends early where every episode of an evaluation is good enough, and every one of as many more.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StopEarlyConfig {
+    /// What every episode must reach.
+    pub min_return: f64,
+    /// How many more episodes confirm it.
+    pub confirm_episodes: usize,
+}
+
+/// Which policy a run ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FinalPolicy {
+    /// The one of the last step.
+    Last,
+    /// The one that was best in an evaluation while training, the latest of equals.
+    Best,
+}
+
+/// What is kept to go on from.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CheckpointConfig {
+    /// Every how many env steps; only at the end where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every_env_steps: Option<u64>,
+    /// How many are kept, the newest of them.
+    pub keep: usize,
+}
+
+impl Default for CheckpointConfig {
+    fn default() -> Self {
+        Self { every_env_steps: None, keep: 2 }
+    }
+}
+
+/// What is filmed at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RecordingConfig {
+    /// How many episodes of the final policy.
+    pub episodes: usize,
+}
+
+impl Default for RecordingConfig {
+    fn default() -> Self {
+        Self { episodes: 5 }
+    }
+}
+
+/// What is told while training.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    /// Every how many episodes a line is written; none where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub period: Option<Period>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn one<T: From<u8>>() -> T {
+    T::from(1)
+}
+
+impl Config {
+    /// The configuration as TOML, with every default written out.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a configuration is a table of plain values")
+    }
+
+    /// Transitions of one gradient step.
+    pub fn minibatch_size(&self) -> usize {
+        self.learning.minibatch_size.unwrap_or(self.learning.batch_size)
+    }
+}

@@ -1,0 +1,220 @@
+//! From text to a configuration, with errors that show the place.
+
+use super::{Config, Preset};
+
+/// A configuration, or a name given on the command line, that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {message}")]
+pub struct ConfigError {
+    /// The file and line, the flag, or the key that is wrong.
+    pub place: String,
+    /// What was found, and what is wrong with it.
+    pub message: String,
+    /// All that is allowed, where that can be listed.
+    pub allowed: Vec<String>,
+    /// What was probably meant.
+    pub nearest: Option<String>,
+}
+
+impl ConfigError {
+    /// A value that cannot be used.
+    pub fn new(place: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { place: place.into(), message: message.into(), allowed: vec![], nearest: None }
+    }
+
+    /// A name `found` that is none of `allowed`; `what` is the kind of thing it names.
+    pub fn unknown_name<'a>(
+        place: &str,
+        what: &str,
+        found: &str,
+        allowed: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        let mut error = Self::new(place, format!("there is no {what} '{found}'"));
+        error.allowed = allowed.into_iter().map(str::to_owned).collect();
+        error.nearest = nearest(found, &error.allowed);
+        error
+    }
+
+    pub(super) fn conflict(one: &str, other: &str) -> Self {
+        Self::new(one, format!("cannot be given together with {other}"))
+    }
+
+    /// What to do about it, where something is known.
+    pub fn help(&self) -> Option<String> {
+        let allowed = match &self.allowed[..] {
+            [] => None,
+            names => Some(format!("there are: {}", names.join(", "))),
+        };
+        let nearest = self.nearest.as_ref().map(|name| format!("did you mean '{name}'?"));
+        match (nearest, allowed) {
+            (None, None) => None,
+            (nearest, allowed) => {
+                Some([nearest, allowed].into_iter().flatten().collect::<Vec<_>>().join(" "))
+            }
+        }
+    }
+}
+
+/// The most similar of `allowed`, if any is similar enough to have been meant.
+pub(crate) fn nearest(found: &str, allowed: &[String]) -> Option<String> {
+    let found = found.to_lowercase();
+    let similarity = |name: &String| strsim::jaro_winkler(&found, &name.to_lowercase());
+    let best = allowed.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)))?;
+    (similarity(best) > 0.75).then(|| best.clone())
+}
+
+impl Config {
+    /// Reads a configuration; `file` is its name for messages.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with the line, what was found, what is allowed and what is nearest.
+    pub fn from_toml(text: &str, file: &str) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text).map_err(|error| describe(&error, text, file))?;
+        config
+            .validate()
+            .map_err(|error| ConfigError { place: format!("{file}: {}", error.place), ..error })?;
+        Ok(config)
+    }
+
+    /// A preset for the environment `env` with settings changed; each of `set` is `path.to.key=value`.
+    pub(super) fn from_preset(preset: Preset, env: &str, set: &[String]) -> Result<Self, ConfigError> {
+        let file = preset.file();
+        let mut table: toml::Table =
+            toml::from_str(preset.toml).map_err(|error| describe(&error, preset.toml, &file))?;
+        if preset.env.is_none() {
+            assign(&mut table, "env.id", toml::Value::String(env.to_owned()), "--env")?;
+        }
+        let text = toml::to_string(&table).expect("a table of plain values");
+        let mut config = Self::from_toml(&text, &file)?;
+        for setting in set {
+            let flag = format!("--set {setting}");
+            let Some((path, value)) = setting.split_once('=') else {
+                return Err(ConfigError::new(
+                    flag,
+                    "has no '='; it is written KEY=VALUE, as in learning.gamma=0.9",
+                ));
+            };
+            assign(&mut table, path.trim(), parse_value(value.trim()), &flag)?;
+            config = table.clone().try_into().map_err(|error| describe(&error, "", &flag))?;
+        }
+        let place = |error: ConfigError| match set {
+            [] => ConfigError { place: format!("{file}: {}", error.place), ..error },
+            _ => error,
+        };
+        config.validate().map_err(place)?;
+        Ok(config)
+    }
+}
+
+/// A value as TOML writes it; what is not TOML is a string.
+fn parse_value(text: &str) -> toml::Value {
+    let parsed: Result<toml::Table, _> = toml::from_str(&format!("value = {text}"));
+    match parsed.ok().and_then(|mut table| table.remove("value")) {
+        Some(value) => value,
+        None => toml::Value::String(text.to_owned()),
+    }
+}
+
+/// Sets `path.to.key`, making tables on the way.
+fn assign(table: &mut toml::Table, path: &str, value: toml::Value, flag: &str) -> Result<(), ConfigError> {
+    let mut keys: Vec<&str> = path.split('.').collect();
+    let last = keys.pop().unwrap_or_default();
+    let mut table = table;
+    for key in keys {
+        let inner = table.entry(key).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        let found = inner.type_str();
+        let Some(inner) = inner.as_table_mut() else {
+            return Err(ConfigError::new(flag, format!("'{key}' is a {found} and has no keys of its own")));
+        };
+        table = inner;
+    }
+    table.insert(last.to_owned(), value);
+    Ok(())
+}
+
+/// Says where in `text` the error is, and which of the allowed names is nearest to an unknown one.
+fn describe(error: &toml::de::Error, text: &str, file: &str) -> ConfigError {
+    let line = error
+        .span()
+        .filter(|_| !text.is_empty())
+        .map(|span| 1 + text[..span.start.min(text.len())].bytes().filter(|byte| *byte == b'\n').count());
+    let place = match line {
+        Some(line) => format!("{file}:{line}"),
+        None => file.to_owned(),
+    };
+    let message = error.message();
+    let mut described = ConfigError::new(place, message);
+    let is_unknown = message.starts_with("unknown field") || message.starts_with("unknown variant");
+    // serde quotes the unknown name first and then each allowed one.
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    if let ([found, allowed @ ..], true) = (&quoted[..], is_unknown) {
+        described.allowed = allowed.iter().map(|name| (*name).to_owned()).collect();
+        described.nearest = nearest(found, &described.allowed);
+        let what = if message.starts_with("unknown field") { "key" } else { "value" };
+        described.message = format!("there is no {what} '{found}' here");
+    }
+    described
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(set: &[&str]) -> Result<Config, ConfigError> {
+        let set: Vec<String> = set.iter().map(|s| (*s).to_owned()).collect();
+        Config::resolve("CartPole-v1", None, None, &set).map(|(config, _)| config)
+    }
+
+    #[test]
+    fn settings_change_the_preset() {
+        let config = resolve(&[
+            "learning.gamma=0.9",
+            "network.hidden=[8, 8]",
+            "target.period={unit=\"episodes\",every=3}",
+            "exploration.epsilon.to=0.2",
+        ])
+        .unwrap();
+        assert_eq!((config.learning.gamma, config.network.hidden), (0.9, vec![8, 8]));
+        assert_eq!(config.target.period, deepq_core::Period::Episodes { every: 3, first: None });
+    }
+
+    #[test]
+    fn wrong_settings_name_the_flag_and_the_nearest_key() {
+        let error = resolve(&["learning.gama=0.9"]).unwrap_err();
+        assert_eq!(error.place, "--set learning.gama=0.9");
+        assert_eq!(error.nearest.as_deref(), Some("gamma"));
+        let error = resolve(&["learning.gamma=high"]).unwrap_err();
+        assert!(error.message.contains("invalid type: string \"high\""), "{error}");
+        let error = resolve(&["learning"]).unwrap_err();
+        assert!(error.message.contains("KEY=VALUE"), "{error}");
+        let error = resolve(&["learning.gamma.x=1"]).unwrap_err();
+        assert!(error.message.contains("'gamma' is a float"), "{error}");
+        let error = resolve(&["loss.kind=\"q-lerning\""]).unwrap_err();
+        assert_eq!(error.nearest.as_deref(), Some("q-learning"));
+        let error = resolve(&["evaluation.parameters=targets"]).unwrap_err();
+        assert_eq!(error.nearest.as_deref(), Some("target"));
+    }
+
+    #[test]
+    fn wrong_values_name_their_key() {
+        let error = resolve(&["learning.gamma=1.5"]).unwrap_err();
+        assert_eq!(error.place, "learning.gamma");
+        assert!(error.message.contains("1.5"), "{error}");
+    }
+
+    #[test]
+    fn wrong_files_name_their_line() {
+        let text = Config::preset("CartPole-v1", "default").unwrap().to_toml();
+        let line = 1 + text.lines().position(|line| line.starts_with("gamma")).unwrap();
+        let error = Config::from_toml(&text.replace("gamma", "gama"), "config.toml").unwrap_err();
+        assert_eq!(error.place, format!("config.toml:{line}"));
+        assert_eq!(error.nearest.as_deref(), Some("gamma"));
+    }
+
+    #[test]
+    fn unknown_presets_are_listed() {
+        let error = Config::preset("CartPole-v1", "tutoral").unwrap_err();
+        assert_eq!(error.nearest.as_deref(), Some("tutorial"));
+        assert!(error.help().unwrap().contains("cleanrl-dqn"));
+    }
+}

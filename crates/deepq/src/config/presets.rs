@@ -1,0 +1,142 @@
+//! The recipes that are built in.
+
+use super::{Config, ConfigError};
+
+/// A recipe: a configuration file that is built into the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Preset {
+    /// The environment it is for; `None` for the general settings of an algorithm.
+    pub env: Option<&'static str>,
+    /// Its name.
+    pub name: &'static str,
+    /// The file, as TOML.
+    pub toml: &'static str,
+}
+
+macro_rules! presets {
+    ($($env:literal / $name:literal),* $(,)?) => {
+        &[$(Preset {
+            env: Some($env),
+            name: $name,
+            toml: include_str!(concat!("../../presets/", $env, "/", $name, ".toml")),
+        }),*]
+    };
+}
+
+const PRESETS: &[Preset] = presets![
+    "CartPole-v1" / "default",
+    "CartPole-v1" / "default-fixed",
+    "CartPole-v1" / "tutorial",
+    "CartPole-v1" / "tutorial-fixed",
+    "CartPole-v1" / "cleanrl-dqn",
+    "CartPole-v1" / "sb3-dqn",
+];
+
+macro_rules! algorithms {
+    ($($name:literal),* $(,)?) => {
+        &[$(Preset {
+            env: None,
+            name: $name,
+            toml: include_str!(concat!("../../presets/general/", $name, ".toml")),
+        }),*]
+    };
+}
+
+const ALGORITHMS: &[Preset] = algorithms!["dqn", "double-dqn"];
+
+/// The presets of all environments.
+pub fn presets() -> &'static [Preset] {
+    PRESETS
+}
+
+/// The algorithms, each with settings for no environment in particular.
+pub fn algorithms() -> &'static [Preset] {
+    ALGORITHMS
+}
+
+impl Preset {
+    /// The first comment of the file: what it is and where it comes from, its lines joined.
+    pub fn description(&self) -> String {
+        let comment = self.toml.lines().map_while(|line| line.strip_prefix('#'));
+        comment.map(str::trim).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The file's name, for messages.
+    pub(super) fn file(&self) -> String {
+        format!("presets/{}/{}.toml", self.env.unwrap_or("general"), self.name)
+    }
+}
+
+impl Config {
+    /// The preset `name` of the environment `env`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where there is none.
+    pub fn preset(env: &str, name: &str) -> Result<Self, ConfigError> {
+        Self::from_preset(find_preset(env, name)?, env, &[])
+    }
+
+    /// A preset with settings changed, as the program does it.
+    ///
+    /// `preset` and `algo` are names, of which at most one may be given; without both it is `default`, or
+    /// where the environment has no preset of that name the algorithm `dqn`. An algorithm's name stands for the
+    /// environment's preset of that name where it has one. Each of `set` is `path.to.key=value`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the flag, what was found, what is allowed and what is nearest.
+    pub fn resolve(
+        env: &str,
+        preset: Option<&str>,
+        algo: Option<&str>,
+        set: &[String],
+    ) -> Result<(Self, Preset), ConfigError> {
+        let found = match (preset, algo) {
+            (Some(_), Some(_)) => return Err(ConfigError::conflict("--preset", "--algo")),
+            (Some(preset), None) => find_preset(env, preset)?,
+            (None, Some(algo)) => find_algorithm(env, algo)?,
+            (None, None) => find_preset(env, "default").or_else(|_| find_algorithm(env, "dqn"))?,
+        };
+        Ok((Self::from_preset(found, env, set)?, found))
+    }
+}
+
+fn find_preset(env: &str, name: &str) -> Result<Preset, ConfigError> {
+    let names = || PRESETS.iter().filter(|preset| preset.env == Some(env));
+    names().find(|preset| preset.name == name).copied().ok_or_else(|| {
+        let allowed = names().map(|preset| preset.name);
+        ConfigError::unknown_name("--preset", &format!("preset of {env}"), name, allowed)
+    })
+}
+
+fn find_algorithm(env: &str, name: &str) -> Result<Preset, ConfigError> {
+    let of_env = PRESETS.iter().find(|preset| preset.env == Some(env) && preset.name == name);
+    let general = ALGORITHMS.iter().find(|preset| preset.name == name);
+    of_env.or(general).copied().ok_or_else(|| {
+        ConfigError::unknown_name("--algo", "algorithm", name, ALGORITHMS.iter().map(|preset| preset.name))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_is_valid_and_says_what_it_is() {
+        for preset in PRESETS.iter().chain(ALGORITHMS) {
+            let env = preset.env.unwrap_or("CartPole-v1");
+            let config = Config::from_preset(*preset, env, &[]).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(config.env.id, env, "{}", preset.file());
+            assert!(preset.description().len() > 40, "{} says nothing of itself", preset.file());
+            let again = Config::from_toml(&config.to_toml(), "config.toml").unwrap();
+            assert_eq!(config, again, "{} survives being written and read", preset.file());
+        }
+    }
+
+    #[test]
+    fn an_algorithm_stands_for_the_environments_preset_of_that_name() {
+        let (config, preset) = Config::resolve("CartPole-v1", None, Some("cleanrl-dqn"), &[]).unwrap();
+        assert_eq!((preset.env, config.network.hidden), (Some("CartPole-v1"), vec![120, 84]));
+        let (_, preset) = Config::resolve("CartPole-v1", None, Some("double-dqn"), &[]).unwrap();
+        assert_eq!(preset.env, None);
+    }
+}

@@ -1,0 +1,154 @@
+//! Checks of every value, before the first step.
+
+use deepq_core::loss::ErrorFunction;
+use deepq_core::network::OptimizerConfig;
+use deepq_core::{Period, Schedule};
+
+use super::{Config, ConfigError, LossConfig};
+
+/// Fails with the key, the value and what is allowed unless `holds`.
+fn check(holds: bool, key: &str, found: impl std::fmt::Display, allowed: &str) -> Result<(), ConfigError> {
+    match holds {
+        true => Ok(()),
+        false => Err(ConfigError::new(key, format!("found {found}, allowed is {allowed}"))),
+    }
+}
+
+/// The most transitions that a memory may hold: references to observations have 31 bits.
+const MOST_TRANSITIONS: usize = 1 << 29;
+
+impl Config {
+    /// Checks every value that can be checked without the environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first that cannot be used.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        self.validate_stop()?;
+        self.validate_learning()?;
+        self.validate_network()?;
+        self.validate_exploration()?;
+        self.validate_evaluation()?;
+        check((1..=65536).contains(&self.env.copies), "env.copies", self.env.copies, "1 to 65536")?;
+        let capacity = self.replay.capacity;
+        check((1..=MOST_TRANSITIONS).contains(&capacity), "replay.capacity", capacity, "1 to 536870912")?;
+        let (keep, every) = (self.checkpoint.keep, self.checkpoint.every_env_steps);
+        check(keep >= 1, "checkpoint.keep", keep, "at least 1")?;
+        check(every != Some(0), "checkpoint.every_env_steps", 0, "at least 1")?;
+        match self.log.period {
+            Some(period) => check_period(period, "log.period"),
+            None => Ok(()),
+        }
+    }
+
+    fn validate_stop(&self) -> Result<(), ConfigError> {
+        let stop = self.stop;
+        if stop.env_steps.is_none() && stop.episodes.is_none() {
+            let message = "neither env_steps nor episodes is given: training would never end";
+            return Err(ConfigError::new("stop", message));
+        }
+        check(stop.env_steps != Some(0), "stop.env_steps", 0, "at least 1")?;
+        check(stop.episodes != Some(0), "stop.episodes", 0, "at least 1")
+    }
+
+    fn validate_learning(&self) -> Result<(), ConfigError> {
+        let learning = self.learning;
+        check((0.0..=1.0).contains(&learning.gamma), "learning.gamma", learning.gamma, "0 to 1")?;
+        check((1..=1000).contains(&learning.n_step), "learning.n_step", learning.n_step, "1 to 1000")?;
+        let batch_size = learning.batch_size;
+        check((1..=65536).contains(&batch_size), "learning.batch_size", batch_size, "1 to 65536")?;
+        let minibatch_size = self.minibatch_size();
+        let allowed = format!("1 to the batch size, which is {batch_size}");
+        let fits = (1..=batch_size).contains(&minibatch_size);
+        check(fits, "learning.minibatch_size", minibatch_size, &allowed)?;
+        let rate = learning.learning_rate;
+        check(rate.is_finite() && rate > 0.0, "learning.learning_rate", rate, "a positive number")?;
+        if let Some(norm) = learning.max_gradient_norm {
+            let holds = norm.is_finite() && norm > 0.0;
+            check(holds, "learning.max_gradient_norm", norm, "a positive number; leave it out for no limit")?;
+        }
+        check(
+            learning.every_env_steps >= 1,
+            "learning.every_env_steps",
+            learning.every_env_steps,
+            "at least 1",
+        )?;
+        check(learning.batches >= 1, "learning.batches", learning.batches, "at least 1")?;
+        let tau = self.target.tau;
+        check(tau > 0.0 && tau <= 1.0, "target.tau", tau, "above 0, up to 1")?;
+        check_period(self.target.period, "target.period")?;
+        let LossConfig::QLearning { error, .. } = self.loss;
+        if let ErrorFunction::Huber { kappa } = error {
+            check(kappa.is_finite() && kappa > 0.0, "loss.error.kappa", kappa, "a positive number")?;
+        }
+        if batch_size > self.replay.capacity {
+            let allowed = format!("at least the batch size, which is {batch_size}");
+            return check(false, "replay.capacity", self.replay.capacity, &allowed);
+        }
+        Ok(())
+    }
+
+    fn validate_network(&self) -> Result<(), ConfigError> {
+        for width in &self.network.hidden {
+            check((1..=65536).contains(width), "network.hidden", width, "widths of 1 to 65536")?;
+        }
+        for by in self.network.divide_observations_by.iter().flatten() {
+            let holds = by.is_finite() && *by != 0.0;
+            check(holds, "network.divide_observations_by", by, "numbers other than 0")?;
+        }
+        match self.optimizer {
+            OptimizerConfig::Adam { beta1, beta2, epsilon } => {
+                check((0.0..1.0).contains(&beta1), "optimizer.beta1", beta1, "0 up to, but not, 1")?;
+                check((0.0..1.0).contains(&beta2), "optimizer.beta2", beta2, "0 up to, but not, 1")?;
+                check(epsilon.is_finite() && epsilon > 0.0, "optimizer.epsilon", epsilon, "a positive number")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn validate_exploration(&self) -> Result<(), ConfigError> {
+        let probability = |value: f64, key: &str| {
+            check((0.0..=1.0).contains(&value), &format!("exploration.epsilon.{key}"), value, "0 to 1")
+        };
+        match self.exploration.epsilon {
+            Schedule::Constant { value } => probability(value, "value"),
+            Schedule::Linear { from, to, .. } => probability(from, "from").and(probability(to, "to")),
+            Schedule::ExponentialPerEpisode { from, factor, floor } => {
+                probability(from, "from").and(probability(factor, "factor")).and(probability(floor, "floor"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn validate_evaluation(&self) -> Result<(), ConfigError> {
+        let evaluation = self.evaluation;
+        let in_range = |episodes| (1..=10_000).contains(&episodes);
+        let (episodes, last) = (evaluation.episodes, evaluation.final_episodes);
+        check(in_range(episodes), "evaluation.episodes", episodes, "1 to 10000")?;
+        check(in_range(last), "evaluation.final_episodes", last, "1 to 10000")?;
+        check(evaluation.every_env_steps != Some(0), "evaluation.every_env_steps", 0, "at least 1")?;
+        if let Some(stop) = evaluation.stop_early {
+            let (key, confirm) = ("evaluation.stop_early.confirm_episodes", stop.confirm_episodes);
+            check(confirm <= 10_000, key, confirm, "0 to 10000")?;
+            check(
+                stop.min_return.is_finite(),
+                "evaluation.stop_early.min_return",
+                stop.min_return,
+                "a number",
+            )?;
+            let every = evaluation.every_env_steps;
+            let needs = "set: stopping early needs evaluations while training";
+            check(every.is_some(), "evaluation.every_env_steps", "nothing", needs)?;
+        }
+        let recorded = self.recording.episodes;
+        check(recorded <= 1000, "recording.episodes", recorded, "0 to 1000")
+    }
+}
+
+fn check_period(period: Period, key: &str) -> Result<(), ConfigError> {
+    check(period.every() >= 1, &format!("{key}.every"), period.every(), "at least 1")?;
+    let first = match period {
+        Period::Episodes { first, .. } => first,
+        _ => None,
+    };
+    check(first != Some(0), &format!("{key}.first"), 0, "at least 1")
+}

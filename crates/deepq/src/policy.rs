@@ -1,0 +1,62 @@
+//! A trained policy: a network that acts greedily.
+
+use deepq_core::loss::argmax;
+use deepq_core::network::{NetworkSpec, OptimizerConfig, Parameters, QNetwork, SpecError};
+use deepq_core::{Observation, RandomStream};
+use deepq_cpu::CpuNetwork;
+
+/// A network that acts greedily.
+pub struct Policy {
+    network: Box<dyn QNetwork>,
+    q: Vec<f32>,
+}
+
+impl Policy {
+    /// A policy from a network's parts; `parameters` stand in the order of [`NetworkSpec::layout`].
+    ///
+    /// # Errors
+    /// Where the network cannot be.
+    ///
+    /// # Panics
+    /// If there are more or fewer parameters than the network has.
+    pub fn new(spec: &NetworkSpec, parameters: &[f32]) -> Result<Self, SpecError> {
+        // What the stream draws is written over at once.
+        let mut stream = RandomStream::new(0, "initialization", 0);
+        let mut network = CpuNetwork::new(spec, OptimizerConfig::default(), &mut stream)?;
+        network.set_parameters(Parameters::Online, parameters);
+        Ok(Self { network: Box::new(network), q: vec![] })
+    }
+
+    /// What its network is made of.
+    pub fn spec(&self) -> &NetworkSpec {
+        self.network.spec()
+    }
+
+    /// Its parameters, in the order of [`NetworkSpec::layout`].
+    pub fn parameters(&self) -> Vec<f32> {
+        self.network.parameters(Parameters::Online)
+    }
+
+    /// The values of all actions at one observation.
+    ///
+    /// # Panics
+    /// If the observation is not of the network's kind and length.
+    pub fn action_values(&mut self, observation: Observation<'_>) -> &[f32] {
+        self.q.resize(self.network.spec().actions, 0.0);
+        self.network.forward(Parameters::Online, observation, &mut self.q);
+        &self.q
+    }
+
+    /// The action with the greatest value at one observation.
+    ///
+    /// # Panics
+    /// If the observation is not of the network's kind and length.
+    pub fn act(&mut self, observation: Observation<'_>) -> usize {
+        argmax(self.action_values(observation))
+    }
+
+    /// The network and which of its parameters are the policy's, as [`Evaluator`](crate::Evaluator) takes it.
+    pub(crate) fn network_mut(&mut self) -> (&mut dyn QNetwork, Parameters) {
+        (&mut *self.network, Parameters::Online)
+    }
+}

@@ -1,0 +1,172 @@
+//! From a configuration to a trainer.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use deepq_core::loss::{Loss, QLearning};
+use deepq_core::network::{NetworkSpec, QNetwork};
+use deepq_core::replay::{ReplayStore, ReplayStoreConfig, Sampler};
+use deepq_core::{
+    Actor, ActorConfig, ElementKind, EpsilonGreedy, Learner, LearnerConfig, Progress, RandomStream, Space,
+    VectorEnv,
+};
+use deepq_cpu::CpuNetwork;
+use deepq_envs::Registry;
+
+use super::{Learned, Trainer};
+use crate::config::{Config, ConfigError, LossConfig};
+use crate::{Error, Evaluator};
+
+impl Trainer {
+    /// A trainer in one of the built-in environments. Nothing is trained yet.
+    ///
+    /// # Errors
+    /// Where the configuration cannot be used: every value is checked before the first step.
+    pub fn new(config: &Config, seed: u64) -> Result<Self, Error> {
+        Self::with_registry(config, seed, &Registry::builtin())
+    }
+
+    /// As [`new`](Self::new), with environments of one's own.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_registry(config: &Config, seed: u64, registry: &Registry) -> Result<Self, Error> {
+        config.validate()?;
+        let evaluator = Evaluator::new(registry, &config.env.id)?;
+        let envs = make_envs(config, registry)?;
+        let spec = network_spec(config, &envs)?;
+        let store_config = ReplayStoreConfig {
+            capacity: config.replay.capacity,
+            envs: envs.len(),
+            actions: spec.actions,
+            n_step: config.learning.n_step,
+            element: envs.element(),
+            observation_len: envs.observation_len(),
+        };
+        check_memory(&store_config)?;
+        let network = make_network(config, &spec, seed)?;
+        let policy = EpsilonGreedy::new(seed, envs.len(), spec.actions);
+        let actor_config = ActorConfig {
+            n_step: config.learning.n_step,
+            gamma: config.learning.gamma,
+            bootstrap_at_truncation: config.learning.bootstrap_at_truncation,
+        };
+        let mut store = ReplayStore::new(store_config);
+        let mut actor = Actor::new(envs, Box::new(policy), actor_config);
+        let env_seeds: Vec<u64> =
+            (0..config.env.copies as u64).map(|i| RandomStream::new(seed, "env", i).next_u64()).collect();
+        actor.reset(&env_seeds, &mut store)?;
+        let learner_config = LearnerConfig {
+            batch_size: config.learning.batch_size,
+            minibatch_size: config.minibatch_size(),
+            max_gradient_norm: config.learning.max_gradient_norm,
+            target_update: config.target,
+        };
+        Ok(Self {
+            config: config.clone(),
+            seed,
+            actor,
+            learner: Learner::new(network, make_loss(config), learner_config),
+            store,
+            sampler: Sampler::new(config.replay.sampler, config.replay.capacity),
+            replay_stream: RandomStream::new(seed, "replay", 0),
+            evaluator,
+            progress: Progress::default(),
+            learned: Learned::default(),
+            best: None,
+            stop_flag: Arc::new(AtomicBool::new(false)),
+        })
+    }
+}
+
+fn make_envs(config: &Config, registry: &Registry) -> Result<VectorEnv, ConfigError> {
+    let make =
+        |_| registry.make(&config.env.id).map_err(|error| ConfigError::new("env.id", error.to_string()));
+    let envs = (0..config.env.copies).map(make).collect::<Result<Vec<_>, _>>()?;
+    VectorEnv::new(envs).map_err(|error| ConfigError::new("env.id", error.to_string()))
+}
+
+/// The network of a configuration, for the environment it is trained in.
+fn network_spec(config: &Config, envs: &VectorEnv) -> Result<NetworkSpec, ConfigError> {
+    spec_for(config, envs.spec().actions, envs.element(), envs.observation_len())
+}
+
+/// The network of a configuration, for its environment.
+///
+/// # Errors
+/// Where the environment is unknown, or the network does not fit it.
+pub fn network_spec_of(config: &Config, registry: &Registry) -> Result<NetworkSpec, ConfigError> {
+    let env = registry.make(&config.env.id);
+    let env = env.map_err(|error| ConfigError::new("env.id", error.to_string()))?;
+    match &env.spec().observation_space {
+        Space::Box(space) => spec_for(config, env.spec().actions, space.element, space.len()),
+        other => Err(ConfigError::new("env.id", format!("observations of {other:?} fit no network"))),
+    }
+}
+
+fn spec_for(
+    config: &Config,
+    actions: usize,
+    element: ElementKind,
+    inputs: usize,
+) -> Result<NetworkSpec, ConfigError> {
+    let network = &config.network;
+    let mut spec = NetworkSpec::mlp(inputs, &network.hidden, actions, network.initialization);
+    spec.element = element;
+    if let Some(by) = &network.divide_observations_by {
+        if by.len() != inputs {
+            let message = format!(
+                "found {} numbers, allowed is one for each of the {inputs} elements of an observation of {}",
+                by.len(),
+                config.env.id
+            );
+            return Err(ConfigError::new("network.divide_observations_by", message));
+        }
+        spec = spec.with_divided_observations(by.clone());
+    }
+    spec.widths().map_err(|error| ConfigError::new("network", error.to_string()))?;
+    Ok(spec)
+}
+
+fn make_network(config: &Config, spec: &NetworkSpec, seed: u64) -> Result<Box<dyn QNetwork>, ConfigError> {
+    let mut stream = RandomStream::new(seed, "initialization", 0);
+    let network = CpuNetwork::new(spec, config.optimizer, &mut stream);
+    Ok(Box::new(network.map_err(|error| ConfigError::new("network", error.to_string()))?))
+}
+
+fn make_loss(config: &Config) -> Box<dyn Loss> {
+    match config.loss {
+        LossConfig::QLearning { double, error, average_over_actions } => {
+            let loss = QLearning::new(error, double);
+            Box::new(if average_over_actions { loss.averaged_over_actions() } else { loss })
+        }
+    }
+}
+
+/// Refuses a memory of past transitions that this machine does not have room for.
+fn check_memory(config: &ReplayStoreConfig) -> Result<(), ConfigError> {
+    let element_bytes = match config.element {
+        ElementKind::F32 => 4,
+        ElementKind::U8 => 1,
+    };
+    let needed = config.capacity as u64 * (config.observation_len as u64 * element_bytes + 20);
+    match machine_memory() {
+        Some(there) if needed > there / 10 * 9 => Err(ConfigError::new(
+            "replay.capacity",
+            format!(
+                "{} transitions need {:.1} GiB, this machine has {:.1} GiB",
+                config.capacity,
+                needed as f64 / f64::from(1 << 30),
+                there as f64 / f64::from(1 << 30)
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Bytes of memory of this machine, where the system tells.
+fn machine_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
+}

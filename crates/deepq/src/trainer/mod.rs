@@ -1,0 +1,276 @@
+//! The loop: act, learn, judge, and stop.
+
+mod build;
+mod state;
+
+pub use build::network_spec_of;
+pub use state::TrainerState;
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use deepq_core::network::QNetwork;
+use deepq_core::replay::{ReplayStore, Sampler};
+use deepq_core::{Actor, LearnMetrics, Learner, Progress, RandomStream};
+
+use crate::config::{Config, FinalPolicy};
+use crate::events::{EpisodeEnded, Evaluated, Event, Observer};
+use crate::{Error, Evaluator, Policy, evaluation_seeds, statistics};
+
+/// Why training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// All env steps or episodes of the configuration were taken.
+    Finished,
+    /// An evaluation was good enough to stop early.
+    Solved,
+    /// An observer, or whoever holds the [stop flag](Trainer::stop_flag), asked for it.
+    Interrupted,
+}
+
+/// The best policy of an evaluation so far.
+struct Best {
+    mean_return: f64,
+    env_steps: u64,
+    parameters: Vec<f32>,
+}
+
+/// Sums over the batches since the end of the last episode.
+#[derive(Clone, Copy, Default)]
+struct Learned {
+    loss: f64,
+    q_mean: f64,
+    batches: u64,
+}
+
+impl Learned {
+    fn add(&mut self, metrics: LearnMetrics) {
+        self.loss += f64::from(metrics.loss);
+        self.q_mean += f64::from(metrics.q_mean);
+        self.batches += 1;
+    }
+
+    fn mean(&self, sum: f64) -> Option<f64> {
+        (self.batches > 0).then(|| sum / self.batches as f64)
+    }
+}
+
+/// Trains one agent. It writes no file and reads no clock; whoever wants to know watches it.
+pub struct Trainer {
+    config: Config,
+    seed: u64,
+    actor: Actor,
+    learner: Learner,
+    store: ReplayStore,
+    sampler: Sampler,
+    replay_stream: RandomStream,
+    evaluator: Evaluator,
+    progress: Progress,
+    learned: Learned,
+    best: Option<Best>,
+    stop_flag: Arc<AtomicBool>,
+}
+
+impl Trainer {
+    /// What it was made from.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The seed all its random numbers come from.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// How far it has come.
+    pub fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    /// The network it trains.
+    pub fn network(&self) -> &dyn QNetwork {
+        self.learner.network()
+    }
+
+    /// Set this to true, from a signal handler or another thread, and training ends cleanly after the step
+    /// under way.
+    pub fn stop_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stop_flag)
+    }
+
+    /// Lets `flag` end training, instead of a flag of its own.
+    pub fn set_stop_flag(&mut self, flag: Arc<AtomicBool>) {
+        self.stop_flag = flag;
+    }
+
+    /// The env steps at which the policy it [ends with](Self::policy) was taken.
+    pub fn policy_env_steps(&self) -> u64 {
+        match (self.config.evaluation.final_policy, &self.best) {
+            (FinalPolicy::Best, Some(best)) => best.env_steps,
+            _ => self.progress.env_steps,
+        }
+    }
+
+    /// The policy that training has come to: the last one or the best one, as the configuration says.
+    pub fn policy(&self) -> Policy {
+        let network = self.learner.network();
+        let parameters = match (self.config.evaluation.final_policy, &self.best) {
+            (FinalPolicy::Best, Some(best)) => best.parameters.clone(),
+            _ => network.parameters(self.config.evaluation.parameters),
+        };
+        Policy::new(network.spec(), &parameters)
+            .expect("the network of a trainer was checked when it was made")
+    }
+
+    /// Trains until the configuration, an evaluation or an observer says stop.
+    ///
+    /// # Errors
+    /// Where an environment or an observer fails.
+    pub fn run(&mut self, observer: &mut dyn Observer) -> Result<StopReason, Error> {
+        let watches_steps = observer.watches_steps();
+        loop {
+            if self.finished() {
+                return Ok(StopReason::Finished);
+            }
+            if self.stop_flag.load(Ordering::Relaxed) {
+                return Ok(StopReason::Interrupted);
+            }
+            if let ControlFlow::Break(reason) = self.advance(observer, watches_steps)? {
+                return Ok(reason);
+            }
+        }
+    }
+
+    fn finished(&self) -> bool {
+        let (stop, progress) = (self.config.stop, self.progress);
+        stop.env_steps.is_some_and(|most| progress.env_steps >= most)
+            || stop.episodes.is_some_and(|most| progress.episodes >= most)
+    }
+
+    /// One step in every environment, and all that follows from it.
+    fn advance(
+        &mut self,
+        observer: &mut dyn Observer,
+        watches_steps: bool,
+    ) -> Result<ControlFlow<StopReason>, Error> {
+        let before = self.progress;
+        let epsilon = self.epsilon();
+        self.actor.step(self.learner.network_mut(), epsilon, &mut self.store)?;
+        self.progress.env_steps += self.actor.envs().len() as u64;
+        self.progress.episodes += self.actor.envs().finished_episodes().len() as u64;
+        self.learn(before);
+        self.learner.follow(before, self.progress);
+
+        let mut tell = |event: &Event<'_>| observer.on_event(event).map_err(Error::Observer);
+        let mut flow = ControlFlow::Continue(());
+        if watches_steps {
+            let (envs, actions) = (self.actor.envs(), self.actor.actions());
+            flow = tell(&Event::Step { progress: self.progress, envs, actions })?;
+        }
+        if self.progress.episodes > before.episodes && self.tell_of_episodes(before, &mut tell)?.is_break() {
+            flow = ControlFlow::Break(());
+        }
+        if is_due(self.config.evaluation.every_env_steps, before, self.progress) {
+            match self.evaluate(&mut tell)? {
+                ControlFlow::Break(StopReason::Interrupted) => flow = ControlFlow::Break(()),
+                ControlFlow::Break(reason) => return Ok(ControlFlow::Break(reason)),
+                ControlFlow::Continue(()) => {}
+            }
+        }
+        if is_due(self.config.checkpoint.every_env_steps, before, self.progress)
+            && tell(&Event::CheckpointDue(self))?.is_break()
+        {
+            flow = ControlFlow::Break(());
+        }
+        Ok(flow.map_break(|()| StopReason::Interrupted))
+    }
+
+    /// The probability of a random action in the next step.
+    pub fn epsilon(&self) -> f64 {
+        let exploration = self.config.exploration;
+        match self.progress.env_steps < exploration.random_env_steps {
+            true => 1.0,
+            false => exploration.epsilon.at(self.progress),
+        }
+    }
+
+    /// Learns as often as is due since `before`.
+    fn learn(&mut self, before: Progress) {
+        let learning = self.config.learning;
+        if self.progress.env_steps < learning.start_env_steps
+            || self.store.len() < self.sampler.needed(learning.batch_size)
+        {
+            return;
+        }
+        let times = |progress: Progress| progress.env_steps / learning.every_env_steps;
+        let batches = (times(self.progress) - times(before)) * learning.batches as u64;
+        for _ in 0..batches {
+            let stream = &mut self.replay_stream;
+            let metrics = self.learner.learn(&self.store, &mut self.sampler, stream, learning.learning_rate);
+            self.learned.add(metrics);
+        }
+        self.progress.gradient_steps = self.learner.network().gradient_steps();
+    }
+
+    fn tell_of_episodes(
+        &mut self,
+        before: Progress,
+        tell: &mut impl FnMut(&Event<'_>) -> Result<ControlFlow<()>, Error>,
+    ) -> Result<ControlFlow<()>, Error> {
+        let (epsilon, learned) = (self.epsilon(), std::mem::take(&mut self.learned));
+        let mut flow = ControlFlow::Continue(());
+        for (count, episode) in self.actor.envs().finished_episodes().iter().enumerate() {
+            let episodes = before.episodes + 1 + count as u64;
+            let event = EpisodeEnded {
+                progress: Progress { episodes, ..self.progress },
+                episode: *episode,
+                epsilon,
+                loss: learned.mean(learned.loss),
+                q_mean: learned.mean(learned.q_mean),
+            };
+            if tell(&Event::EpisodeEnded(event))?.is_break() {
+                flow = ControlFlow::Break(());
+            }
+        }
+        Ok(flow)
+    }
+
+    /// Judges the policy, keeps it where it is the best so far, and says whether it is good enough to stop.
+    fn evaluate(
+        &mut self,
+        tell: &mut impl FnMut(&Event<'_>) -> Result<ControlFlow<()>, Error>,
+    ) -> Result<ControlFlow<StopReason>, Error> {
+        let evaluation = self.config.evaluation;
+        let confirm = evaluation.stop_early.map_or(0, |stop| stop.confirm_episodes);
+        let seeds = evaluation_seeds(self.seed, "evaluation", evaluation.episodes + confirm);
+        let (first, more) = seeds.split_at(evaluation.episodes);
+        let network = self.learner.network_mut();
+        let mut returns = self.evaluator.evaluate(network, evaluation.parameters, first)?;
+        let mut solved = false;
+        if let Some(stop) = evaluation.stop_early {
+            let good = |returns: &[f64]| returns.iter().all(|value| *value >= stop.min_return);
+            if good(&returns) {
+                returns.extend(self.evaluator.evaluate(network, evaluation.parameters, more)?);
+                solved = good(&returns);
+            }
+        }
+        let mean_return = statistics::mean(&returns).unwrap_or(f64::NEG_INFINITY);
+        let is_best = self.best.as_ref().is_none_or(|best| mean_return >= best.mean_return);
+        if is_best {
+            let parameters = self.learner.network().parameters(evaluation.parameters);
+            self.best = Some(Best { mean_return, env_steps: self.progress.env_steps, parameters });
+        }
+        let event = Evaluated { progress: self.progress, returns: &returns, is_best };
+        let flow = tell(&Event::Evaluated(event))?;
+        Ok(match (solved, flow) {
+            (true, _) => ControlFlow::Break(StopReason::Solved),
+            (false, flow) => flow.map_break(|()| StopReason::Interrupted),
+        })
+    }
+}
+
+/// True where a multiple of `every` env steps lies between two points of a run, the second included.
+fn is_due(every: Option<u64>, before: Progress, now: Progress) -> bool {
+    every.is_some_and(|every| now.env_steps / every > before.env_steps / every)
+}

@@ -1,0 +1,110 @@
+//! Everything a run's future depends on, as bytes.
+
+use deepq_core::network::Parameters;
+use deepq_core::{Progress, StateError, StateReader, StateWriter};
+
+use super::{Best, Learned, Trainer};
+
+/// The parts of a trainer's state, each of which becomes one file of a checkpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainerState {
+    /// The online network's parameters, in the order of its layout.
+    pub online: Vec<f32>,
+    /// The target network's.
+    pub target: Vec<f32>,
+    /// The optimiser.
+    pub optimizer: Vec<u8>,
+    /// The memory of past transitions.
+    pub replay: Vec<u8>,
+    /// Progress, environments, random streams, the best policy.
+    pub trainer: Vec<u8>,
+}
+
+impl Trainer {
+    /// All that its future depends on.
+    pub fn state(&self) -> TrainerState {
+        let write = |part: &dyn Fn(&mut StateWriter)| {
+            let mut state = StateWriter::new();
+            part(&mut state);
+            state.into_bytes()
+        };
+        let network = self.learner.network();
+        TrainerState {
+            online: network.parameters(Parameters::Online),
+            target: network.parameters(Parameters::Target),
+            optimizer: write(&|state| network.save_optimizer(state)),
+            replay: write(&|state| self.store.save_state(state)),
+            trainer: write(&|state| self.save_rest(state)),
+        }
+    }
+
+    fn save_rest(&self, state: &mut StateWriter) {
+        state.tag("trainer");
+        state.u64(self.seed);
+        state.u64(self.progress.env_steps);
+        state.u64(self.progress.gradient_steps);
+        state.u64(self.progress.episodes);
+        state.f64(self.learned.loss);
+        state.f64(self.learned.q_mean);
+        state.u64(self.learned.batches);
+        self.actor.save_state(state);
+        self.replay_stream.save_state(state);
+        state.bool(self.best.is_some());
+        if let Some(best) = &self.best {
+            state.f64(best.mean_return);
+            state.u64(best.env_steps);
+            state.f32_slice(&best.parameters);
+        }
+    }
+
+    /// Takes over a state that a trainer with the same configuration gave.
+    ///
+    /// # Errors
+    /// Where the bytes are not such a state. The trainer is then in no defined state and must be dropped.
+    pub fn load_state(&mut self, state: &TrainerState) -> Result<(), StateError> {
+        let count = self.learner.network().layout().len();
+        for parameters in [&state.online, &state.target] {
+            if parameters.len() != count {
+                return Err(StateError::mismatch("number of parameters", count, parameters.len()));
+            }
+        }
+        let network = self.learner.network_mut();
+        network.set_parameters(Parameters::Online, &state.online);
+        network.set_parameters(Parameters::Target, &state.target);
+        let mut reader = StateReader::new(&state.optimizer);
+        network.load_optimizer(&mut reader)?;
+        reader.finish()?;
+        let mut reader = StateReader::new(&state.replay);
+        self.store.load_state(&mut reader)?;
+        reader.finish()?;
+        let mut reader = StateReader::new(&state.trainer);
+        self.load_rest(&mut reader, count)?;
+        reader.finish()
+    }
+
+    fn load_rest(&mut self, state: &mut StateReader<'_>, parameters: usize) -> Result<(), StateError> {
+        state.tag("trainer")?;
+        state.expect_u64("seed", self.seed)?;
+        self.progress = Progress {
+            env_steps: state.u64("env steps")?,
+            gradient_steps: state.u64("gradient steps")?,
+            episodes: state.u64("episodes")?,
+        };
+        self.learned = Learned {
+            loss: state.f64("sum of losses")?,
+            q_mean: state.f64("sum of values")?,
+            batches: state.u64("batches")?,
+        };
+        self.actor.load_state(state)?;
+        self.replay_stream.load_state(state)?;
+        self.best = None;
+        if state.bool("whether there is a best policy")? {
+            let mean_return = state.f64("best mean return")?;
+            let env_steps = state.u64("env steps of the best policy")?;
+            let mut best = vec![0.0; parameters];
+            state.f32_slice("best parameters", &mut best)?;
+            self.best = Some(Best { mean_return, env_steps, parameters: best });
+        }
+        Ok(())
+    }
+}
