@@ -25,7 +25,9 @@ mod instruction_set;
 mod kernels;
 mod network;
 mod optimizer;
+mod peak;
 mod plan;
 
 pub use instruction_set::{INSTRUCTION_SET_VARIABLE, InstructionSet, InstructionSetError};
 pub use network::{CpuNetwork, NetworkError};
+pub use peak::peak_flops;

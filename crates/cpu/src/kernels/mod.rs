@@ -11,6 +11,7 @@
 
 mod elementwise;
 mod linear;
+mod peak;
 mod rows;
 mod simd;
 mod tiles;
@@ -134,6 +135,12 @@ impl Kernels {
                 _ => run_portable(operation),
             }
         }
+    }
+
+    /// Does nothing but fused multiply-adds; gives the number of operations, and a number that depends on them.
+    pub(crate) fn multiply_adds(&self, rounds: usize) -> (f64, f32) {
+        // SAFETY: there are no pointers inside.
+        unsafe { self.run(peak::MultiplyAdds { rounds }) }
     }
 
     /// A batch rounded up to whole vectors.

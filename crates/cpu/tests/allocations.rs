@@ -1,0 +1,67 @@
+//! A batch size that was seen before costs no allocation.
+#![allow(unsafe_code)] // A global allocator cannot be written without.
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use common::{mlp, network, numbers};
+use deepq_core::network::{Parameters, QNetwork};
+use deepq_core::{Observation, RandomStream};
+use deepq_cpu::InstructionSet;
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: every call goes on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller's contract is the system's.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn a_gradient_step_allocates_nothing() {
+    let mut stream = RandomStream::new(1, "test", 0);
+    for set in InstructionSet::supported() {
+        let spec = mlp(&[4, 24, 17, 2]).with_divided_observations(vec![2.0; 4]);
+        let mut network = network(&spec, 1, set);
+        let observation = numbers(&mut stream, 64 * 4);
+        let bytes = [7u8; 64 * 4];
+        let mut output = vec![0.0; 64 * 2];
+        let mut step = |batch: usize| {
+            let output = &mut output[..batch * 2];
+            let observation = Observation::F32(&observation[..batch * 4]);
+            network.forward(Parameters::Target, observation, output);
+            network.forward(Parameters::Online, observation, output);
+            network.forward(Parameters::Online, Observation::U8(&bytes[..batch * 4]), output);
+            network.forward_train(observation, output);
+            network.backward(output);
+            network.optimizer_step(1e-3, Some(1.0));
+            network.optimizer_step(1e-3, None);
+            network.update_target(0.01);
+            network.update_target(1.0);
+        };
+        let before = ALLOCATIONS.get();
+        [64, 32, 33, 1].into_iter().for_each(&mut step);
+        assert!(ALLOCATIONS.get() > before, "the first steps make the buffers: the counter counts");
+        let before = ALLOCATIONS.get();
+        for _ in 0..10 {
+            [1, 33, 64, 32].into_iter().for_each(&mut step);
+        }
+        assert_eq!(ALLOCATIONS.get() - before, 0, "{set}");
+    }
+}
