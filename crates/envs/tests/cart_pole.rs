@@ -110,9 +110,9 @@ fn wrong_use_is_an_error_that_says_what_is_allowed() {
         message(env.step(2, ObservationMut::F32(&mut observation))),
         "CartPole-v1: the action is 0 (left) or 1 (right), found 2"
     );
-    let expected = "CartPole: the observation is 4 numbers of type f32, found a buffer of";
+    let expected = "CartPole: an observation is 4 numbers of type f32, found a buffer of";
     assert_eq!(message(env.step(1, ObservationMut::F32(&mut [0.0; 3]))), format!("{expected} 3"));
-    assert_eq!(message(env.step(1, ObservationMut::U8(&mut [0; 16]))), format!("{expected} bytes"));
+    assert_eq!(message(env.step(1, ObservationMut::U8(&mut [0; 16]))), format!("{expected} 16 bytes"));
 }
 
 #[test]

@@ -20,6 +20,8 @@ const TOLERANCE: f32 = 1e-6;
 #[derive(Deserialize)]
 struct Episodes {
     early_steps: usize,
+    /// Reward and terminated.
+    fall_and_return: Vec<(f64, bool)>,
     #[serde(rename = "CartPole-v1")]
     v1: Vec<Case>,
     #[serde(rename = "CartPole-v0")]
@@ -248,6 +250,20 @@ fn the_episodes_compared_end_in_every_way() {
 }
 
 #[test]
+fn a_pole_that_swings_back_earns_as_in_gymnasium() {
+    let episodes: Episodes = fixture("cart_pole_episodes.json");
+    let mut env = CartPole::new();
+    env.set_state(CartPoleState { position: 0.0, velocity: 0.0, angle: 0.25, angular_velocity: -1.0 });
+    let step = |_: &_| env.step(1, ObservationMut::F32(&mut [0.0; 4])).unwrap();
+    let found: Vec<_> =
+        episodes.fall_and_return.iter().map(step).map(|step| (step.reward, step.terminated)).collect();
+    assert_eq!(found, episodes.fall_and_return);
+    for expected in [(1.0, true), (0.0, true), (1.0, false)] {
+        assert!(found.contains(&expected), "{expected:?} was to be among them");
+    }
+}
+
+#[test]
 fn made_by_id_the_environments_are_those_compared() {
     let versions = [("CartPole-v0", 200, 195.0, CartPole::v0()), ("CartPole-v1", 500, 475.0, CartPole::v1())];
     for (id, steps, threshold, mut twin) in versions {
@@ -280,9 +296,9 @@ fn drawn_runs(state: [f64; 2]) -> Vec<u8> {
 }
 
 #[test]
-fn all_438_pictures_are_gymnasiums_to_the_bit() {
+fn all_440_pictures_are_gymnasiums_to_the_bit() {
     let Pictures { pictures, whole } = fixture("cart_pole_pictures.json");
-    assert_eq!(pictures.len(), 438);
+    assert_eq!(pictures.len(), 440);
     let runs: Vec<_> = pictures
         .iter()
         .map(|picture| drawn_runs(picture.state.each_ref().map(|bits| f64_of(bits))))

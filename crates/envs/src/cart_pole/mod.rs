@@ -77,16 +77,8 @@ impl CartPoleState {
 
     #[inline]
     fn observe(&self, observation: ObservationMut<'_>) -> Result<(), EnvError> {
-        let ObservationMut::F32(values) = observation else {
-            return Err(EnvError::new(
-                "CartPole: the observation is 4 numbers of type f32, found a buffer of bytes",
-            ));
-        };
-        let [position, velocity, angle, angular_velocity] = values else {
-            return Err(EnvError::new(format!(
-                "CartPole: the observation is 4 numbers of type f32, found a buffer of {}",
-                values.len()
-            )));
+        let ObservationMut::F32([position, velocity, angle, angular_velocity]) = observation else {
+            return Err(wrong_buffer(&observation));
         };
         *position = self.position as f32;
         *velocity = self.velocity as f32;
@@ -94,6 +86,15 @@ impl CartPoleState {
         *angular_velocity = self.angular_velocity as f32;
         Ok(())
     }
+}
+
+#[cold]
+fn wrong_buffer(found: &ObservationMut<'_>) -> EnvError {
+    let found = match found {
+        ObservationMut::F32(values) => format!("{}", values.len()),
+        ObservationMut::U8(values) => format!("{} bytes", values.len()),
+    };
+    EnvError::new(format!("CartPole: an observation is 4 numbers of type f32, found a buffer of {found}"))
 }
 
 /// The environment itself, which never truncates: [`CartPole::v0`] and [`CartPole::v1`] have the time limits.
@@ -142,6 +143,15 @@ impl CartPole {
         Self { spec, random: NumpyGenerator::new(0), state: None, ended: false }
     }
 
+    #[cold]
+    fn wrong_step(&self, action: usize) -> EnvError {
+        let id = &self.spec.id;
+        EnvError::new(match self.state {
+            None => format!("{id}: a step before the first reset"),
+            Some(_) => format!("{id}: the action is 0 (left) or 1 (right), found {action}"),
+        })
+    }
+
     /// The present state in full precision; `None` before the first reset.
     pub fn state(&self) -> Option<CartPoleState> {
         self.state
@@ -178,19 +188,10 @@ impl Env for CartPole {
 
     #[inline]
     fn step(&mut self, action: usize, observation: ObservationMut<'_>) -> Result<Step, EnvError> {
-        let force = match action {
-            0 => -FORCE,
-            1 => FORCE,
-            found => {
-                return Err(EnvError::new(format!(
-                    "{}: the action is 0 (left) or 1 (right), found {found}",
-                    self.spec.id
-                )));
-            }
+        let Some(state) = self.state.filter(|_| action < 2) else {
+            return Err(self.wrong_step(action));
         };
-        let Some(state) = self.state else {
-            return Err(EnvError::new(format!("{}: a step before the first reset", self.spec.id)));
-        };
+        let force = if action == 1 { FORCE } else { -FORCE };
         let state = state.after(force);
         self.state = Some(state);
         let terminated = state.out_of_bounds();
