@@ -7,6 +7,8 @@ use crate::{Observation, StateError, StateReader, StateWriter};
 
 /// A network engine that computes everything in `f64`, one number after the other.
 ///
+/// Observations of bytes are divided by 255 before the first layer.
+///
 /// Parameters are rounded to `f32` after each step, as every engine hands them out: so a network made from
 /// [`parameters`](QNetwork::parameters) and the optimiser's state goes on to the bit.
 #[derive(Clone, Debug)]
@@ -108,7 +110,7 @@ fn widen(values: &[f32]) -> Vec<f64> {
 fn widen_observation(observation: Observation<'_>) -> Vec<f64> {
     match observation {
         Observation::F32(values) => widen(values),
-        Observation::U8(values) => values.iter().map(|value| f64::from(*value)).collect(),
+        Observation::U8(values) => values.iter().map(|value| f64::from(*value) / 255.0).collect(),
     }
 }
 
