@@ -164,11 +164,14 @@ def one_line_per_run(results: dict[str, object]) -> str:
     return json.dumps(head, indent=1).removesuffix("\n}") + ',\n "runs": [\n' + runs + "\n ]\n}"
 
 
-def finished_runs(path: Path, settings: dict[str, object]) -> list[dict[str, object]]:
-    """Runs that an earlier, interrupted call has already written with the same settings."""
+def finished_runs(
+    path: Path, settings: dict[str, object], versions: dict[str, str]
+) -> list[dict[str, object]]:
+    """Runs that an earlier, interrupted call has already written, made in the same way."""
     if not path.exists():
         return []
     earlier = json.loads(path.read_text())
-    if earlier["settings"] != json.loads(json.dumps(settings)):
-        sys.exit(f"{path}: was made with other settings; name another file with --out")
+    for name, mine in (("settings", settings), ("versions", versions)):
+        if earlier[name] != json.loads(json.dumps(mine)):
+            sys.exit(f"{path}: was made with other {name}; name another file with --out")
     return earlier["runs"]

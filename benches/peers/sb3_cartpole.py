@@ -185,7 +185,7 @@ def main() -> None:
         "training_evaluation_episodes": TRAINING_EVALUATION_EPISODES,
         "final_evaluation_episodes": FINAL_EVALUATION_EPISODES,
     }
-    runs = finished_runs(arguments.out, settings)
+    runs = finished_runs(arguments.out, settings, versions)
     done = {run["seed"] for run in runs}
     for seed in parse_seeds(arguments.seeds):
         if seed in done:
