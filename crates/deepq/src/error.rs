@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use deepq_core::{StateError, VectorEnvError};
+use deepq_core::VectorEnvError;
 
 /// Something went wrong.
 #[derive(Debug, thiserror::Error)]
@@ -90,9 +90,4 @@ impl Error {
             _ => None,
         }
     }
-}
-
-/// The bytes of `path` did not make a state.
-pub(crate) fn damaged_state(path: &Path) -> impl Fn(StateError) -> Error + '_ {
-    |error| Error::damaged(path, error)
 }

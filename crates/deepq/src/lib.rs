@@ -29,4 +29,5 @@ pub use error::Error;
 pub use evaluation::{EvaluationSummary, Evaluator, MOST_EPISODE_STEPS, evaluation_seeds};
 pub use events::{Event, Observer, Watcher};
 pub use policy::Policy;
+pub use run::RunDirectory;
 pub use trainer::{StopReason, Trainer, TrainerState, network_spec_of};

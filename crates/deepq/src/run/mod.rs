@@ -1,1 +1,29 @@
-//! placeholder
+//! A run as plain files.
+//!
+//! ```text
+//! runs/CartPole-v1/dqn-s1-20261122T153000Z/
+//!   config.toml      the configuration, every default written out
+//!   run.json         versions, host, seed, status, command
+//!   metrics.jsonl    one line an episode
+//!   eval.jsonl       one line an evaluation
+//!   checkpoints/<env_steps>/   network.safetensors, optimizer.state, replay.state, trainer.state, state.json
+//!   best/            the policy the run ended with by its configuration, or the best one
+//!   videos/          rl-video-episode-N.mp4
+//!   tensorboard/     event files
+//!   report.html
+//! ```
+
+mod checkpoint;
+mod directory;
+mod files;
+mod metrics;
+mod seeds;
+mod session;
+mod weights;
+
+pub use checkpoint::CheckpointChoice;
+pub use directory::{RunDirectory, RunInfo, RunStatus};
+pub use files::{read_json_lines, write_atomically};
+pub use metrics::{EvaluationLine, MetricsLine};
+pub use seeds::{AcrossSeeds, SeedsSummary, train_seeds};
+pub use session::{RunSummary, TrainRequest, train};

@@ -104,6 +104,12 @@ impl Trainer {
         self.stop_flag = flag;
     }
 
+    /// The best policy of an evaluation so far: the env steps after which it was taken, its mean return and its
+    /// parameters.
+    pub fn best(&self) -> Option<(u64, f64, &[f32])> {
+        self.best.as_ref().map(|best| (best.env_steps, best.mean_return, &best.parameters[..]))
+    }
+
     /// The env steps at which the policy it [ends with](Self::policy) was taken.
     pub fn policy_env_steps(&self) -> u64 {
         match (self.config.evaluation.final_policy, &self.best) {

@@ -1,0 +1,197 @@
+//! Checkpoints: folders that are there whole or not at all.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use deepq_core::network::ParameterLayout;
+use serde::{Deserialize, Serialize};
+
+use super::files::{create_folder, write_synced};
+use super::weights::{read_weights, write_weights};
+use crate::{Error, Trainer, TrainerState};
+
+const NETWORK: &str = "network.safetensors";
+const MANIFEST: &str = "state.json";
+const FORMAT: u32 = 1;
+
+/// Which checkpoint of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckpointChoice {
+    /// The policy that the run ended with, as its configuration says.
+    Final,
+    /// The best policy of an evaluation.
+    Best,
+    /// The newest checkpoint.
+    Last,
+    /// The checkpoint after so many env steps.
+    EnvSteps(u64),
+}
+
+impl std::str::FromStr for CheckpointChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "final" => Ok(Self::Final),
+            "best" => Ok(Self::Best),
+            "last" => Ok(Self::Last),
+            number => number.replace('_', "").parse().map(Self::EnvSteps).map_err(|_| {
+                format!("'{text}' is no checkpoint: allowed are final, best, last, or a number of env steps")
+            }),
+        }
+    }
+}
+
+/// What is in a checkpoint, so that a reader can tell whether all of it is there.
+#[derive(Serialize, Deserialize)]
+struct Manifest {
+    format: u32,
+    deepq: String,
+    env_steps: u64,
+    gradient_steps: u64,
+    episodes: u64,
+    files: Vec<ManifestFile>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ManifestFile {
+    name: String,
+    bytes: u64,
+    crc32c: u32,
+}
+
+/// Writes a checkpoint into `checkpoints/<env_steps>`, and removes all but the newest `keep`.
+pub(super) fn write(checkpoints: &Path, trainer: &Trainer, keep: usize) -> Result<PathBuf, Error> {
+    let progress = trainer.progress();
+    let folder = checkpoints.join(progress.env_steps.to_string());
+    let temporary = checkpoints.join(format!(".{}.tmp", progress.env_steps));
+    let outcome = write_parts(&temporary, trainer).and_then(|()| {
+        // A checkpoint of the same step holds the same bytes; the new one takes its place.
+        let _ = fs::remove_dir_all(&folder);
+        fs::rename(&temporary, &folder).map_err(|error| Error::io("cannot write", &folder, error))
+    });
+    if outcome.is_err() {
+        let _ = fs::remove_dir_all(&temporary);
+    }
+    outcome?;
+    sync_folder(checkpoints);
+    let mut all = list(checkpoints)?;
+    all.truncate(all.len().saturating_sub(keep));
+    for old in all {
+        // One that cannot be removed takes up room and does no other harm.
+        let _ = fs::remove_dir_all(checkpoints.join(old.to_string()));
+    }
+    Ok(folder)
+}
+
+/// Waits until the disk has the names in a folder, where the system can.
+fn sync_folder(folder: &Path) {
+    if let Ok(folder) = fs::File::open(folder) {
+        let _ = folder.sync_all();
+    }
+}
+
+fn write_parts(folder: &Path, trainer: &Trainer) -> Result<(), Error> {
+    let _ = fs::remove_dir_all(folder);
+    create_folder(folder)?;
+    let state = trainer.state();
+    let sets: [(&str, &[f32]); 2] = [("online.", &state.online), ("target.", &state.target)];
+    write_weights(&folder.join(NETWORK), trainer.network().layout(), &sets)?;
+    for (name, bytes) in parts(&state) {
+        let path = folder.join(name);
+        write_synced(&path, bytes).map_err(|error| Error::io("cannot write", &path, error))?;
+    }
+    let progress = trainer.progress();
+    let names = [NETWORK].into_iter().chain(parts(&state).map(|(name, _)| name));
+    let manifest = Manifest {
+        format: FORMAT,
+        deepq: env!("CARGO_PKG_VERSION").into(),
+        env_steps: progress.env_steps,
+        gradient_steps: progress.gradient_steps,
+        episodes: progress.episodes,
+        files: names.map(|name| describe(folder, name)).collect::<Result<_, _>>()?,
+    };
+    let path = folder.join(MANIFEST);
+    let text = serde_json::to_vec_pretty(&manifest).map_err(|error| Error::damaged(&path, error))?;
+    write_synced(&path, &text).map_err(|error| Error::io("cannot write", &path, error))
+}
+
+fn parts(state: &TrainerState) -> [(&'static str, &[u8]); 3] {
+    [
+        ("optimizer.state", &state.optimizer),
+        ("replay.state", &state.replay),
+        ("trainer.state", &state.trainer),
+    ]
+}
+
+fn describe(folder: &Path, name: &str) -> Result<ManifestFile, Error> {
+    let path = folder.join(name);
+    let bytes = fs::read(&path).map_err(|error| Error::io("cannot read", &path, error))?;
+    Ok(ManifestFile { name: name.into(), bytes: bytes.len() as u64, crc32c: crc32c::crc32c(&bytes) })
+}
+
+/// The env steps of all complete checkpoints, in ascending order.
+pub(super) fn list(checkpoints: &Path) -> Result<Vec<u64>, Error> {
+    let entries = match fs::read_dir(checkpoints) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
+        Err(error) => return Err(Error::io("cannot read", checkpoints, error)),
+    };
+    let mut all: Vec<u64> = entries
+        .filter_map(|entry| entry.ok())
+        .filter(|entry| entry.path().join(MANIFEST).is_file())
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect();
+    all.sort_unstable();
+    Ok(all)
+}
+
+/// Reads a whole checkpoint, every length and checksum verified.
+pub(super) fn read(folder: &Path, layout: &ParameterLayout) -> Result<TrainerState, Error> {
+    let manifest = verified_manifest(folder)?;
+    let part = |name: &str| {
+        let path = folder.join(name);
+        if !manifest.files.iter().any(|file| file.name == name) {
+            return Err(Error::damaged(&folder.join(MANIFEST), format!("it does not list {name}")));
+        }
+        fs::read(&path).map_err(|error| Error::io("cannot read", &path, error))
+    };
+    Ok(TrainerState {
+        online: read_weights(&folder.join(NETWORK), layout, "online.")?,
+        target: read_weights(&folder.join(NETWORK), layout, "target.")?,
+        optimizer: part("optimizer.state")?,
+        replay: part("replay.state")?,
+        trainer: part("trainer.state")?,
+    })
+}
+
+/// Reads the parameters of one network of a checkpoint.
+pub(super) fn read_policy(folder: &Path, layout: &ParameterLayout, prefix: &str) -> Result<Vec<f32>, Error> {
+    verified_manifest(folder)?;
+    read_weights(&folder.join(NETWORK), layout, prefix)
+}
+
+fn verified_manifest(folder: &Path) -> Result<Manifest, Error> {
+    let path = folder.join(MANIFEST);
+    let text = fs::read_to_string(&path).map_err(|error| Error::io("cannot read", &path, error))?;
+    let manifest: Manifest = serde_json::from_str(&text).map_err(|error| Error::damaged(&path, error))?;
+    if manifest.format != FORMAT {
+        let message = format!("it has format {}, this program reads format {FORMAT}", manifest.format);
+        return Err(Error::damaged(&path, message));
+    }
+    for file in &manifest.files {
+        // A name is only ever one of this folder's: it must not lead elsewhere.
+        if Path::new(&file.name).components().count() != 1 || file.name.starts_with('.') {
+            return Err(Error::damaged(&path, format!("'{}' is no file name", file.name)));
+        }
+        let found = describe(folder, &file.name)?;
+        if (found.bytes, found.crc32c) != (file.bytes, file.crc32c) {
+            let message = format!(
+                "expected {} bytes with checksum {:08x}, found {} with {:08x}",
+                file.bytes, file.crc32c, found.bytes, found.crc32c
+            );
+            return Err(Error::damaged(&folder.join(&file.name), message));
+        }
+    }
+    Ok(manifest)
+}

@@ -1,0 +1,296 @@
+//! The folder of a run: made, found, opened.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use deepq_core::network::Parameters;
+use deepq_envs::Registry;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::checkpoint::{self, CheckpointChoice};
+use super::files::{create_folder, read_json_lines, write_atomically, write_synced};
+use super::metrics::{EvaluationLine, MetricsLine};
+use super::weights::{read_weights, write_weights};
+use crate::config::FinalPolicy;
+use crate::{Config, Error, Policy, Trainer, network_spec_of};
+
+/// How a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunStatus {
+    /// It trains, or was killed while it did.
+    Running,
+    /// It came to its end.
+    Finished,
+    /// It was stopped before its end, with a checkpoint.
+    Interrupted,
+    /// It failed.
+    Failed,
+}
+
+/// What `run.json` tells of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunInfo {
+    /// The version of this file's format.
+    pub format: u32,
+    /// The version of deepq.
+    pub deepq: String,
+    /// The environment's id.
+    pub env: String,
+    /// The algorithm.
+    pub algo: String,
+    /// The preset it was made from.
+    pub preset: String,
+    /// The seed.
+    pub seed: u64,
+    /// How it stands.
+    pub status: RunStatus,
+    /// The command line.
+    pub command: Vec<String>,
+    /// Operating system and processor architecture.
+    pub host: String,
+    /// The instruction set of the CPU engine.
+    pub instruction_set: String,
+    /// When it began, in UTC (ISO 8601).
+    pub started_at: String,
+    /// Seconds of training; null until it ended.
+    pub wall_s: Option<f64>,
+    /// Env steps at its end.
+    pub env_steps: Option<u64>,
+    /// Gradient steps at its end.
+    pub gradient_steps: Option<u64>,
+    /// Episodes at its end.
+    pub episodes: Option<u64>,
+    /// What went wrong, where it failed.
+    pub error: Option<String>,
+}
+
+/// A run directory.
+pub struct RunDirectory {
+    path: PathBuf,
+    /// Held while this process writes to the directory.
+    _lock: Option<File>,
+}
+
+impl RunDirectory {
+    /// Makes the directory of a fresh run, and holds it against other processes.
+    ///
+    /// # Errors
+    /// Where the folder holds something already, or cannot be made.
+    pub fn create(path: &Path) -> Result<Self, Error> {
+        let occupied = match fs::read_dir(path) {
+            Ok(mut entries) => entries.next().is_some(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
+            Err(error) => return Err(Error::io("cannot read the folder", path, error)),
+        };
+        if occupied {
+            return Err(Self::occupied(path));
+        }
+        create_folder(path)?;
+        let lock_path = path.join("run.lock");
+        let lock = File::create(&lock_path).map_err(|error| Error::io("cannot write", &lock_path, error))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: Some(lock) }),
+            Err(fs::TryLockError::WouldBlock) => Err(Self::occupied(path)),
+            Err(fs::TryLockError::Error(error)) => Err(Error::io("cannot lock", &lock_path, error)),
+        }
+    }
+
+    fn occupied(path: &Path) -> Error {
+        let locked = File::open(path.join("run.lock")).is_ok_and(|lock| lock.try_lock_shared().is_err());
+        let message = match (locked, path.join("run.json").is_file()) {
+            (true, _) => "another process is training in this folder right now",
+            (false, true) => "this folder holds a run already",
+            (false, false) => "this folder is not empty",
+        };
+        Error::run(path, message, "choose another folder with --out, or leave --out away for a fresh one")
+    }
+
+    /// A name for a fresh run directory that does not exist yet: `runs/<env>/<algo>-s<seed>-<time>`.
+    pub fn fresh_path(env: &str, algo: &str, seed: u64) -> PathBuf {
+        let parent = Path::new("runs").join(env.replace('/', "_"));
+        let name = format!("{algo}-s{seed}-{}", stamp(OffsetDateTime::now_utc()));
+        let candidates = (1..).map(|n| if n == 1 { name.clone() } else { format!("{name}-{n}") });
+        let mut paths = candidates.map(|name| parent.join(name));
+        paths.find(|path| !path.exists()).unwrap_or(parent)
+    }
+
+    /// Opens the directory of a run that exists.
+    ///
+    /// # Errors
+    /// Where it is none.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let help =
+            "give the folder of a run, which holds run.json and config.toml; `deepq list runs` shows them";
+        if !path.exists() {
+            return Err(Error::run(path, "there is no such folder", help));
+        }
+        for name in ["run.json", "config.toml"] {
+            if !path.join(name).is_file() {
+                return Err(Error::run(path, format!("this is no run directory: {name} is missing"), help));
+            }
+        }
+        Ok(Self { path: path.to_owned(), _lock: None })
+    }
+
+    /// All run directories below a folder, in alphabetical order. Folders that cannot be read are left out.
+    pub fn find_all(below: &Path) -> Vec<PathBuf> {
+        let Ok(entries) = fs::read_dir(below) else { return vec![] };
+        let mut folders: Vec<PathBuf> = entries
+            .filter_map(|entry| entry.ok())
+            .map(|entry| entry.path())
+            .filter(|path| path.is_dir())
+            .collect();
+        folders.sort();
+        let runs = folders.into_iter().flat_map(|folder| match folder.join("run.json").is_file() {
+            true => vec![folder],
+            false => Self::find_all(&folder),
+        });
+        runs.collect()
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The configuration.
+    ///
+    /// # Errors
+    /// Where `config.toml` cannot be read or used.
+    pub fn config(&self) -> Result<Config, Error> {
+        let path = self.path.join("config.toml");
+        let text = fs::read_to_string(&path).map_err(|error| Error::io("cannot read", &path, error))?;
+        Ok(Config::from_toml(&text, &path.display().to_string())?)
+    }
+
+    /// What `run.json` tells.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn info(&self) -> Result<RunInfo, Error> {
+        let path = self.path.join("run.json");
+        let text = fs::read_to_string(&path).map_err(|error| Error::io("cannot read", &path, error))?;
+        serde_json::from_str(&text).map_err(|error| Error::damaged(&path, error))
+    }
+
+    pub(super) fn write_info(&self, info: &RunInfo) -> Result<(), Error> {
+        let path = self.path.join("run.json");
+        let text = serde_json::to_vec_pretty(info).map_err(|error| Error::damaged(&path, error))?;
+        write_atomically(&path, &text)
+    }
+
+    pub(super) fn write_config(&self, config: &Config) -> Result<(), Error> {
+        write_atomically(&self.path.join("config.toml"), config.to_toml().as_bytes())
+    }
+
+    /// The episodes of training.
+    ///
+    /// # Errors
+    /// Where `metrics.jsonl` cannot be read.
+    pub fn metrics(&self) -> Result<Vec<MetricsLine>, Error> {
+        read_json_lines(&self.path.join("metrics.jsonl"))
+    }
+
+    /// The evaluations, those while training and the final one.
+    ///
+    /// # Errors
+    /// Where `eval.jsonl` cannot be read.
+    pub fn evaluations(&self) -> Result<Vec<EvaluationLine>, Error> {
+        read_json_lines(&self.path.join("eval.jsonl"))
+    }
+
+    /// Writes a checkpoint of `trainer`.
+    pub(super) fn write_checkpoint(&self, trainer: &Trainer) -> Result<(), Error> {
+        let keep = trainer.config().checkpoint.keep;
+        checkpoint::write(&self.path.join("checkpoints"), trainer, keep)?;
+        self.write_best(trainer)
+    }
+
+    fn write_best(&self, trainer: &Trainer) -> Result<(), Error> {
+        let Some((env_steps, mean_return, parameters)) = trainer.best() else { return Ok(()) };
+        let best = self.path.join("best");
+        create_folder(&best)?;
+        let temporary = best.join("network.safetensors.tmp");
+        write_weights(&temporary, trainer.network().layout(), &[("", parameters)])?;
+        let path = best.join("network.safetensors");
+        fs::rename(&temporary, &path).map_err(|error| Error::io("cannot write", &path, error))?;
+        let told = serde_json::json!({ "env_steps": env_steps, "mean_return": mean_return });
+        let path = best.join("state.json");
+        write_synced(&path, told.to_string().as_bytes())
+            .map_err(|error| Error::io("cannot write", &path, error))
+    }
+
+    /// A policy of the run.
+    ///
+    /// # Errors
+    /// Where there is no such checkpoint, or its files are damaged.
+    pub fn policy(&self, choice: CheckpointChoice, registry: &Registry) -> Result<Policy, Error> {
+        let config = self.config()?;
+        let spec = network_spec_of(&config, registry)?;
+        let layout = spec.layout().map_err(|error| Error::damaged(&self.path.join("config.toml"), error))?;
+        let best = self.path.join("best/network.safetensors");
+        let wants_best = match choice {
+            CheckpointChoice::Best => true,
+            CheckpointChoice::Final => config.evaluation.final_policy == FinalPolicy::Best && best.exists(),
+            CheckpointChoice::Last | CheckpointChoice::EnvSteps(_) => false,
+        };
+        let parameters = if wants_best {
+            if !best.exists() {
+                let message =
+                    "this run was not evaluated while training, so none of its policies is the best";
+                return Err(Error::run(&self.path, message, "use --checkpoint last"));
+            }
+            read_weights(&best, &layout, "")?
+        } else {
+            let prefix = match config.evaluation.parameters {
+                Parameters::Online => "online.",
+                Parameters::Target => "target.",
+            };
+            checkpoint::read_policy(&self.checkpoint_folder(choice)?, &layout, prefix)?
+        };
+        Policy::new(&spec, &parameters).map_err(|error| Error::damaged(&self.path, error))
+    }
+
+    fn checkpoint_folder(&self, choice: CheckpointChoice) -> Result<PathBuf, Error> {
+        let folder = self.path.join("checkpoints");
+        let all = checkpoint::list(&folder)?;
+        let found = match choice {
+            CheckpointChoice::EnvSteps(env_steps) => all.contains(&env_steps).then_some(env_steps),
+            _ => all.last().copied(),
+        };
+        match found {
+            Some(env_steps) => Ok(folder.join(env_steps.to_string())),
+            None if all.is_empty() => {
+                let help = "the run was stopped before its first checkpoint: train again";
+                Err(Error::run(&self.path, "there is no complete checkpoint", help))
+            }
+            None => {
+                let all: Vec<String> = all.iter().map(u64::to_string).collect();
+                let help = format!("there are checkpoints after these env steps: {}", all.join(", "));
+                Err(Error::run(&self.path, "there is no such checkpoint", help))
+            }
+        }
+    }
+
+    /// The newest checkpoint's state, every length and checksum verified.
+    ///
+    /// # Errors
+    /// Where there is none, or its files are damaged.
+    pub fn newest_state(&self, trainer: &Trainer) -> Result<crate::TrainerState, Error> {
+        checkpoint::read(&self.checkpoint_folder(CheckpointChoice::Last)?, trainer.network().layout())
+    }
+}
+
+/// A time as `20261122T153000Z`, which may stand in a file's name.
+fn stamp(time: OffsetDateTime) -> String {
+    iso_8601(time).replace(['-', ':'], "")
+}
+
+/// A time as `2026-11-22T15:30:00Z`.
+pub(super) fn iso_8601(time: OffsetDateTime) -> String {
+    let (year, month, day) = time.to_calendar_date();
+    let (hour, minute, second) = time.to_hms();
+    format!("{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z", u8::from(month))
+}

@@ -1,0 +1,203 @@
+//! Training a run from its configuration to its last evaluation, with everything on disk.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use deepq_cpu::InstructionSet;
+use deepq_envs::Registry;
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::directory::{RunDirectory, RunInfo, RunStatus, iso_8601};
+use super::metrics::MetricsWriter;
+use crate::events::{Answer, Event, Observer};
+use crate::{Config, Error, EvaluationSummary, Evaluator, StopReason, Trainer, evaluation_seeds};
+
+/// What to train, and where to write it.
+#[derive(Clone)]
+pub struct TrainRequest {
+    /// The configuration.
+    pub config: Config,
+    /// The preset it came from, for the record.
+    pub preset: String,
+    /// The seed.
+    pub seed: u64,
+    /// The run directory, which must not hold anything yet; a fresh one under `runs/` where nothing is said.
+    pub out: Option<PathBuf>,
+    /// The command line, for the record.
+    pub command: Vec<String>,
+    /// The environments to choose from.
+    pub registry: Registry,
+    /// Set to true to end training cleanly.
+    pub stop_flag: Arc<AtomicBool>,
+}
+
+impl TrainRequest {
+    /// A request with the built-in environments and a fresh run directory.
+    pub fn new(config: Config, preset: impl Into<String>, seed: u64) -> Self {
+        Self {
+            config,
+            preset: preset.into(),
+            seed,
+            out: None,
+            command: vec![],
+            registry: Registry::builtin(),
+            stop_flag: Arc::new(AtomicBool::new(false)),
+        }
+    }
+}
+
+/// What came of a run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunSummary {
+    /// The run directory.
+    pub run: PathBuf,
+    /// The environment's id.
+    pub env: String,
+    /// The algorithm.
+    pub algo: String,
+    /// The preset.
+    pub preset: String,
+    /// The seed.
+    pub seed: u64,
+    /// How it ended.
+    pub status: RunStatus,
+    /// Whether an evaluation was good enough to stop early.
+    pub solved_early: bool,
+    /// Env steps taken.
+    pub env_steps: u64,
+    /// Steps of the optimiser taken.
+    pub gradient_steps: u64,
+    /// Episodes that ended.
+    pub episodes: u64,
+    /// Seconds of training, evaluations while training included.
+    pub wall_s: f64,
+    /// Env steps a second of training.
+    pub env_steps_per_s: f64,
+    /// The judgement of the policy it ended with; null where it was interrupted.
+    pub eval: Option<EvaluationSummary>,
+}
+
+/// Writes a checkpoint when one is due.
+struct CheckpointWriter<'a>(&'a RunDirectory);
+
+impl Observer for CheckpointWriter<'_> {
+    fn on_event(&mut self, event: &Event<'_>) -> Answer {
+        if let Event::CheckpointDue(trainer) = event {
+            self.0.write_checkpoint(trainer)?;
+        }
+        Ok(std::ops::ControlFlow::Continue(()))
+    }
+}
+
+/// Trains a run: checks the configuration, makes the directory, trains, writes the last checkpoint, and judges
+/// the policy it ended with in episodes of their own. Where the stop flag ends it, the checkpoint is written
+/// and the judgement left out.
+///
+/// # Errors
+/// Where the configuration cannot be used (nothing was written then), or where the run fails: the directory
+/// then stays, with the status `failed`.
+pub fn train(request: &TrainRequest, observer: &mut dyn Observer) -> Result<RunSummary, Error> {
+    let mut trainer = Trainer::with_registry(&request.config, request.seed, &request.registry)?;
+    trainer.set_stop_flag(Arc::clone(&request.stop_flag));
+    let (env, algo) = (&request.config.env.id, &request.config.algo);
+    let path = request.out.clone().unwrap_or_else(|| RunDirectory::fresh_path(env, algo, request.seed));
+    let directory = RunDirectory::create(&path)?;
+    let mut info = begin(request, &directory)?;
+    let outcome = train_in(request, &mut trainer, &directory, &mut info, observer);
+    if let Err(error) = &outcome {
+        info.status = RunStatus::Failed;
+        info.error = Some(error.to_string());
+        // What went wrong is worth more than that it could not be noted.
+        let _ = directory.write_info(&info);
+    }
+    outcome
+}
+
+fn begin(request: &TrainRequest, directory: &RunDirectory) -> Result<RunInfo, Error> {
+    let info = RunInfo {
+        format: 1,
+        deepq: env!("CARGO_PKG_VERSION").into(),
+        env: request.config.env.id.clone(),
+        algo: request.config.algo.clone(),
+        preset: request.preset.clone(),
+        seed: request.seed,
+        status: RunStatus::Running,
+        command: request.command.clone(),
+        host: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        instruction_set: InstructionSet::detect().to_string(),
+        started_at: iso_8601(OffsetDateTime::now_utc()),
+        wall_s: None,
+        env_steps: None,
+        gradient_steps: None,
+        episodes: None,
+        error: None,
+    };
+    directory.write_config(&request.config)?;
+    directory.write_info(&info)?;
+    Ok(info)
+}
+
+fn train_in(
+    request: &TrainRequest,
+    trainer: &mut Trainer,
+    directory: &RunDirectory,
+    info: &mut RunInfo,
+    observer: &mut dyn Observer,
+) -> Result<RunSummary, Error> {
+    let mut metrics = MetricsWriter::create(directory.path())?;
+    let mut checkpoints = CheckpointWriter(directory);
+    let mut files = (&mut metrics, &mut checkpoints);
+    let reason = trainer.run(&mut (&mut files, observer));
+    let wall_s = metrics.wall_s();
+    metrics.flush()?;
+    let reason = reason.map_err(unwrap_observer)?;
+    directory.write_checkpoint(trainer)?;
+    let progress = trainer.progress();
+    let interrupted = reason == StopReason::Interrupted;
+    let returns = match interrupted {
+        true => vec![],
+        false => judge(request, trainer)?,
+    };
+    metrics.evaluation(trainer.policy_env_steps(), progress.gradient_steps, &returns, true)?;
+    info.status = if interrupted { RunStatus::Interrupted } else { RunStatus::Finished };
+    info.wall_s = Some(wall_s);
+    info.env_steps = Some(progress.env_steps);
+    info.gradient_steps = Some(progress.gradient_steps);
+    info.episodes = Some(progress.episodes);
+    directory.write_info(info)?;
+    Ok(RunSummary {
+        run: directory.path().to_owned(),
+        env: info.env.clone(),
+        algo: info.algo.clone(),
+        preset: info.preset.clone(),
+        seed: request.seed,
+        status: info.status,
+        solved_early: reason == StopReason::Solved,
+        env_steps: progress.env_steps,
+        gradient_steps: progress.gradient_steps,
+        episodes: progress.episodes,
+        wall_s,
+        env_steps_per_s: progress.env_steps as f64 / wall_s.max(1e-9),
+        eval: EvaluationSummary::of(&returns),
+    })
+}
+
+/// The returns of the policy a trainer ended with, in episodes that it has not seen.
+fn judge(request: &TrainRequest, trainer: &Trainer) -> Result<Vec<f64>, Error> {
+    let seeds = evaluation_seeds(request.seed, "final-evaluation", request.config.evaluation.final_episodes);
+    let mut evaluator = Evaluator::new(&request.registry, &request.config.env.id)?;
+    evaluator.evaluate_policy(&mut trainer.policy(), &seeds)
+}
+
+/// The writers of the run directory are observers too: their errors are told as what they are.
+fn unwrap_observer(error: Error) -> Error {
+    match error {
+        Error::Observer(source) => match source.downcast::<Error>() {
+            Ok(inner) => *inner,
+            Err(source) => Error::Observer(source),
+        },
+        other => other,
+    }
+}
