@@ -105,6 +105,7 @@ mod tests {
         (0..5).map(|_| stream.next_u32()).collect()
     }
 
+    /// The numbers are those of fixtures/random/chacha8.py, which shares no code with this.
     #[test]
     fn values_are_stable() {
         assert_eq!(
