@@ -30,7 +30,7 @@ fn pattern(width: usize, height: usize, step: usize) -> Frame {
     let mut frame = Frame::filled(width, height, [40, 60, 90]);
     for (index, pixel) in frame.rgb_mut().chunks_exact_mut(3).enumerate() {
         let (x, y) = (index % width, index / width);
-        if (x + step) / 9 % 3 == 0 && y / 7 % 2 == 0 {
+        if ((x + step) / 9).is_multiple_of(3) && (y / 7).is_multiple_of(2) {
             pixel.copy_from_slice(&[230, 200, 60]);
         }
     }
