@@ -108,7 +108,7 @@ impl CpuNetwork {
     ) -> Result<Self, SpecError> {
         let plan = Plan::new(spec)?;
         let adam = AdamSettings::new(optimizer)?;
-        let zeros = || AlignedBuffer::zeros(plan.parameters());
+        let zeros = || AlignedBuffer::zeros(plan.padded_len());
         let (mut online, mut target) = (zeros(), zeros());
         plan.take_canonical(&spec.initial_parameters(stream)?, &mut online);
         target.copy_from_slice(&online);
@@ -207,7 +207,8 @@ impl QNetwork for CpuNetwork {
     fn optimizer_step(&mut self, learning_rate: f32, max_gradient_norm: Option<f32>) {
         self.gradient_steps += 1;
         let scale = max_gradient_norm.map_or(1.0, |limit| {
-            let scale = limit / (self.kernels.sum_of_squares(&self.gradient).sqrt() + 1e-6);
+            let scale =
+                limit / (self.kernels.sum_of_squares(&self.plan.layers, &self.gradient).sqrt() + 1e-6);
             if scale < 1.0 { scale } else { 1.0 }
         });
         let step = self.adam.step(self.gradient_steps, learning_rate, scale);

@@ -2,6 +2,7 @@
 
 use deepq_core::network::{LayerSpec, NetworkSpec, ParameterLayout, SpecError};
 
+use crate::aligned::LINE;
 use crate::kernels::Dense;
 
 /// What this engine makes of a [`NetworkSpec`].
@@ -31,7 +32,7 @@ impl Plan {
                     return fail(index, "is a division; the CPU engine allows one only as the first layer");
                 }
                 LayerSpec::Linear { outputs, .. } => {
-                    let offset = plan.parameters();
+                    let offset = plan.end();
                     plan.layers.push(Dense::new(widths[index], *outputs, offset));
                 }
                 LayerSpec::Relu => match plan.layers.last_mut() {
@@ -49,8 +50,14 @@ impl Plan {
         }
     }
 
-    /// The length of a flat vector with this engine's padding.
-    pub(crate) fn parameters(&self) -> usize {
+    /// The length of a flat vector with this engine's padding: whole cache lines, and at least half a line behind
+    /// the last row, since the last vector of a row may reach that far.
+    pub(crate) fn padded_len(&self) -> usize {
+        (self.end() + LINE / 2).next_multiple_of(LINE)
+    }
+
+    /// Where the next layer's parameters would begin.
+    fn end(&self) -> usize {
         self.layers.last().map_or(0, Dense::end)
     }
 
@@ -91,12 +98,12 @@ mod tests {
         let spec = NetworkSpec::mlp(3, &[17, 128], 5, Initialization::FanInUniform);
         let plan = Plan::new(&spec).unwrap();
         let values: Vec<f32> = (0..plan.layout.len()).map(|index| index as f32 + 1.0).collect();
-        let mut padded = vec![0.0; plan.parameters()];
+        let mut padded = vec![0.0; plan.padded_len()];
         plan.take_canonical(&values, &mut padded);
         assert_eq!(plan.canonical(&padded), values);
         let taken = padded.iter().filter(|value| **value != 0.0).count();
         assert_eq!(taken, values.len(), "every parameter has a place of its own");
-        assert!(plan.parameters().is_multiple_of(16));
+        assert!(plan.padded_len().is_multiple_of(16));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The optimiser, the target update and the norm of the gradient: passes over flat vectors.
 
-use super::Operation;
 use super::simd::Simd;
+use super::{Dense, Operation};
 use crate::aligned::LINE;
 
 /// One step of Adam, with everything that depends on the step count already worked out.
@@ -87,34 +87,39 @@ impl Operation for MoveTowards {
     }
 }
 
-/// The sum of the squares of `len` elements, a multiple of 16: 16 interleaved sums, then a tree.
+/// The sum of the squares of all elements laid out as the layers' parameters are: 16 sums, then a tree.
 ///
-/// Rows of a layer's gradient begin at multiples of 16, and padding adds zeros, so that an element's sum is given
-/// by its output alone and no amount of padding changes the result.
-pub(super) struct SumOfSquares {
-    pub(super) len: usize,
+/// Which of the sums an element goes to is given by its output alone (its number modulo 16), and padding adds
+/// zeros, so that neither the padding nor the instruction set changes the result.
+pub(super) struct SumOfSquares<'a> {
+    pub(super) layers: &'a [Dense],
     pub(super) values: *const f32,
 }
 
-impl Operation for SumOfSquares {
+impl Operation for SumOfSquares<'_> {
     type Output = f32;
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) -> f32 {
+        // Halves are the widest steps that all rows are whole numbers of.
         let mut lanes = [0.0f32; LINE];
-        // SAFETY: `len` elements, and vectors divide 16.
+        // SAFETY: `Kernels` has checked that all rows of all layers are inside the vector.
         unsafe {
             // Room for the narrowest vector; the compiler drops what a wider one leaves unused.
-            let mut sums = [S::splat(0.0); 4];
-            let vectors = LINE / S::LANES;
-            for index in (0..self.len).step_by(LINE) {
-                for (vector, sum) in sums.iter_mut().enumerate().take(vectors) {
-                    let value = S::load(self.values.add(index + vector * S::LANES));
-                    *sum = S::multiply_add(value, value, *sum);
+            let mut sums = [S::Half::splat(0.0); 4];
+            let (vectors, length) = (LINE / S::Half::LANES, S::Half::LANES);
+            for layer in self.layers {
+                for row in 0..=layer.inputs {
+                    let start = self.values.add(layer.offset + row * layer.stride);
+                    for (index, place) in (0..layer.stride).step_by(length).enumerate() {
+                        let value = S::Half::load(start.add(place));
+                        let sum = &mut sums[index % vectors];
+                        *sum = S::Half::multiply_add(value, value, *sum);
+                    }
                 }
             }
             for (vector, sum) in sums.iter().enumerate().take(vectors) {
-                S::store(lanes.as_mut_ptr().add(vector * S::LANES), *sum);
+                S::Half::store(lanes.as_mut_ptr().add(vector * length), *sum);
             }
         }
         for width in [8, 4, 2, 1] {

@@ -12,7 +12,7 @@
 
 use super::simd::Simd;
 use super::tiles::{
-    Panel, Panels, Scalars, Split, Sums, Vectors, accumulate, next_width, transpose, with_shape,
+    Panel, PanelRuns, Panels, Scalars, Split, Sums, Vectors, accumulate, next_width, transpose, with_shape,
 };
 use super::{Dense, Operation};
 
@@ -208,7 +208,7 @@ pub(super) struct Backward<'a> {
     pub(super) d_outputs: *const f32,
     /// Gradients by activations, feature-major; two that take turns.
     pub(super) d_panels: [*mut f32; 2],
-    /// Gradients by one layer's outputs, row-major with the layer's stride.
+    /// Gradients by one layer's outputs, row-major.
     pub(super) d_rows: *mut f32,
     pub(super) gradient: *mut f32,
 }
@@ -268,48 +268,62 @@ impl Backward<'_> {
     /// samples and has outputs side by side.
     #[inline(always)]
     unsafe fn rows_of_panels<S: Simd>(&self, layer: &Dense, d_output: *const f32) {
+        let stride = layer.sample_stride();
         let padded = layer.outputs.next_multiple_of(S::LANES);
         let mut panels = Panels::new(self.batch);
         while let Some(panel) = panels.step::<S>() {
             // SAFETY: the panel is inside the batch, and `padded` is at most the stride.
             unsafe {
                 let from = d_output.add(panel.start * layer.outputs);
-                let to = self.d_rows.add(panel.start * layer.stride);
+                let to = self.d_rows.add(panel.start * stride);
                 if layer.outputs < padded {
                     // The last vector of a row: its columns behind the outputs must be 0.
                     for sample in 0..panel.samples {
-                        S::store(to.add(sample * layer.stride + padded - S::LANES), S::splat(0.0));
+                        S::store(to.add(sample * stride + padded - S::LANES), S::splat(0.0));
                     }
                 }
                 let size = (layer.outputs, panel.samples);
-                transpose::<S>(size, (from, panel.width), (to, layer.stride));
+                transpose::<S>(size, (from, panel.width), (to, stride));
             }
         }
     }
 
+    /// Columns of whole vectors, then what is left over: half a vector where that is enough.
     #[inline(always)]
     unsafe fn weight_gradient<S: Simd>(&self, layer: &Dense, activations: *const f32) {
-        let width = layer.outputs.div_ceil(S::LANES);
+        let (whole, left) = (layer.outputs / S::LANES, layer.outputs % S::LANES);
+        let half = S::Half::LANES < S::LANES && (1..=S::Half::LANES).contains(&left);
+        let width = whole + usize::from(left > 0 && !half);
         let mut column = 0;
         while column < width {
             let vectors = next_width::<S>(width - column);
             let mut tiles = Split::new(layer.inputs + 1, S::max_rows(vectors));
             while let Some((first, rows)) = tiles.step() {
-                // SAFETY: rows `first..first + rows` and the columns are the layer's own.
-                unsafe {
-                    let tile = WeightTile {
-                        batch: self.batch,
-                        features: layer.inputs + 1,
-                        first,
-                        activations,
-                        d_rows: self.d_rows.add(column * S::LANES),
-                        gradient: self.gradient.add(layer.offset + first * layer.stride + column * S::LANES),
-                        stride: layer.stride,
-                    };
-                    with_shape!(S, rows, vectors, weight_tile(tile))
+                let mut runs = PanelRuns::new(self.batch);
+                while let Some((panel, panels)) = runs.step::<S>() {
+                    let place = (first, column * S::LANES);
+                    // SAFETY: rows `first..first + rows` and the columns are the layer's own.
+                    unsafe {
+                        let tile = WeightTile::new(self, layer, activations, (panel, panels), place);
+                        with_shape!(S, rows, vectors, weight_tile(tile))
+                    }
                 }
             }
             column += vectors;
+        }
+        if half {
+            let mut tiles = Split::new(layer.inputs + 1, S::Half::max_rows(1));
+            while let Some((first, rows)) = tiles.step() {
+                let mut runs = PanelRuns::new(self.batch);
+                while let Some((panel, panels)) = runs.step::<S>() {
+                    let place = (first, whole * S::LANES);
+                    // SAFETY: as above.
+                    unsafe {
+                        let tile = WeightTile::new(self, layer, activations, (panel, panels), place);
+                        with_shape!(S::Half, rows, 1, weight_tile(tile))
+                    }
+                }
+            }
         }
     }
 
@@ -323,7 +337,7 @@ impl Backward<'_> {
     ) {
         let mut panels = Panels::new(self.batch);
         while let Some(panel) = panels.step::<S>() {
-            let mut tiles = Split::new(layer.inputs, S::max_rows(panel.vectors));
+            let mut tiles = Split::new(layer.inputs, S::max_strided_rows(panel.vectors));
             while let Some((first, rows)) = tiles.step() {
                 // SAFETY: inputs `first..first + rows` are the layer's own, the panel is inside the batch.
                 unsafe {
@@ -346,13 +360,47 @@ impl Backward<'_> {
 }
 
 struct WeightTile {
-    batch: usize,
+    /// Panels of equal width that are summed in one go.
+    panels: usize,
+    samples: usize,
+    width: usize,
     features: usize,
-    first: usize,
     activations: *const f32,
     d_rows: *const f32,
+    sample_stride: usize,
     gradient: *mut f32,
     stride: usize,
+    /// Whether earlier samples' sums stand in `gradient` already.
+    goes_on: bool,
+}
+
+impl WeightTile {
+    /// The tile whose first row and column are `place`, over `panels` panels from `panel` on.
+    #[inline(always)]
+    unsafe fn new(
+        pass: &Backward<'_>,
+        layer: &Dense,
+        activations: *const f32,
+        (panel, panels): (Panel, usize),
+        (row, column): (usize, usize),
+    ) -> Self {
+        let (features, sample_stride) = (layer.inputs + 1, layer.sample_stride());
+        // SAFETY: the caller vouches for the panels and the place.
+        unsafe {
+            Self {
+                panels,
+                samples: panel.samples,
+                width: panel.width,
+                features,
+                activations: activations.add(panel.start * features + row * panel.width),
+                d_rows: pass.d_rows.add(panel.start * sample_stride + column),
+                sample_stride,
+                gradient: pass.gradient.add(layer.offset + row * layer.stride + column),
+                stride: layer.stride,
+                goes_on: panel.start > 0,
+            }
+        }
+    }
 }
 
 #[inline(always)]
@@ -360,13 +408,19 @@ unsafe fn weight_tile<S: Simd, const ROWS: usize, const VECTORS: usize>(tile: We
     // SAFETY: the caller vouches for ROWS features and VECTORS vectors of outputs at all places of the tile.
     unsafe {
         let mut sums: Sums<S, ROWS, VECTORS> = [[S::splat(0.0); VECTORS]; ROWS];
-        let mut panels = Panels::new(tile.batch);
-        while let Some(panel) = panels.step::<S>() {
-            let start = tile.activations.add(panel.start * tile.features + tile.first * panel.width);
-            let scalars = Scalars { start, row_stride: panel.width, depth_stride: 1 };
-            let start = tile.d_rows.add(panel.start * tile.stride);
-            let vectors = Vectors { start, depth_stride: tile.stride };
-            accumulate::<S, ROWS, VECTORS>(panel.samples, scalars, vectors, &mut sums);
+        if tile.goes_on {
+            for row in 0..ROWS {
+                for vector in 0..VECTORS {
+                    sums[row][vector] = S::load(tile.gradient.add(row * tile.stride + vector * S::LANES));
+                }
+            }
+        }
+        for panel in 0..tile.panels {
+            let start = tile.activations.add(panel * tile.width * tile.features);
+            let scalars = Scalars { start, row_stride: tile.width, depth_stride: 1 };
+            let start = tile.d_rows.add(panel * tile.width * tile.sample_stride);
+            let vectors = Vectors { start, depth_stride: tile.sample_stride };
+            accumulate::<S, ROWS, VECTORS>(tile.samples, scalars, vectors, &mut sums);
         }
         for row in 0..ROWS {
             for vector in 0..VECTORS {

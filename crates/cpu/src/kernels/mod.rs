@@ -22,12 +22,15 @@ use self::simd::Simd;
 use crate::aligned::LINE;
 use crate::instruction_set::InstructionSet;
 
+/// What rows of weights are padded to: a vector of the widest set, or half of one.
+const HALF_LINE: usize = LINE / 2;
+
 /// A fully connected layer and where its parameters stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Dense {
     pub(crate) inputs: usize,
     pub(crate) outputs: usize,
-    /// Elements from one row of weights to the next: at least `outputs`, a multiple of 16.
+    /// Elements from one row of weights to the next: at least `outputs`, a multiple of 8.
     pub(crate) stride: usize,
     /// Where the first row of weights stands in the padded flat vector.
     pub(crate) offset: usize,
@@ -38,18 +41,29 @@ pub(crate) struct Dense {
 impl Dense {
     /// A layer whose parameters begin at `offset`.
     pub(crate) fn new(inputs: usize, outputs: usize, offset: usize) -> Self {
-        let mut stride = outputs.next_multiple_of(LINE);
-        // Rows an even number of cache lines apart would crowd into few sets of the cache.
-        if stride >= 8 * LINE && (stride / LINE).is_multiple_of(2) {
-            stride += LINE;
+        Self {
+            inputs,
+            outputs,
+            stride: spread(outputs.next_multiple_of(HALF_LINE)),
+            offset,
+            rectified: false,
         }
-        Self { inputs, outputs, stride, offset, rectified: false }
+    }
+
+    /// Elements from one sample's gradients by the outputs to the next one's.
+    fn sample_stride(&self) -> usize {
+        spread(self.outputs.next_multiple_of(LINE))
     }
 
     /// Where the parameters of the next layer begin.
     pub(crate) fn end(&self) -> usize {
         self.offset + (self.inputs + 1) * self.stride
     }
+}
+
+/// Rows an even number of cache lines apart would crowd into few sets of the cache: wide ones get a line more.
+fn spread(stride: usize) -> usize {
+    if stride >= 8 * LINE && stride.is_multiple_of(2 * LINE) { stride + LINE } else { stride }
 }
 
 /// A batch of observations as the first layer takes them.
@@ -310,17 +324,17 @@ impl Kernels {
         unsafe { self.run(elementwise::MoveTowards { tau, len, online, target }) }
     }
 
-    /// The sum of the squares of a vector whose length is a multiple of 16.
-    pub(crate) fn sum_of_squares(&self, values: &[f32]) -> f32 {
-        assert!(values.len().is_multiple_of(LINE), "the length must be a multiple of 16");
-        // SAFETY: the assertion has checked the slice.
-        unsafe { self.run(elementwise::SumOfSquares { len: values.len(), values: values.as_ptr() }) }
+    /// The sum of the squares of the elements of a vector laid out as the parameters are.
+    pub(crate) fn sum_of_squares(&self, layers: &[Dense], values: &[f32]) -> f32 {
+        check_layers(layers, values.len());
+        // SAFETY: `check_layers` has checked the slice.
+        unsafe { self.run(elementwise::SumOfSquares { layers, values: values.as_ptr() }) }
     }
 }
 
 /// The length of the longest row, padding and a row of ones included.
 fn widest(layers: &[Dense]) -> usize {
-    let longest = layers.iter().map(|layer| layer.stride.max(layer.inputs + 1)).max().unwrap_or(0);
+    let longest = layers.iter().map(|layer| layer.sample_stride().max(layer.inputs + 1)).max().unwrap_or(0);
     longest.next_multiple_of(LINE)
 }
 
@@ -332,9 +346,9 @@ fn check_layers(layers: &[Dense], parameters: usize) {
             layer.inputs > 0
                 && layer.outputs > 0
                 && layer.outputs <= layer.stride
-                && layer.stride.is_multiple_of(LINE)
-                && layer.end() <= parameters,
-            "a layer must lie inside the parameters"
+                && layer.stride.is_multiple_of(HALF_LINE)
+                && layer.end() + HALF_LINE <= parameters,
+            "a layer must lie inside the parameters, with half a vector behind it"
         );
     }
     assert!(

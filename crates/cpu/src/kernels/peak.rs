@@ -1,6 +1,8 @@
 //! The processor's limit, to measure everything else by.
 #![allow(clippy::needless_range_loop)] // As in `linear`.
 
+use std::hint::black_box;
+
 use super::Operation;
 use super::simd::Simd;
 
@@ -28,8 +30,12 @@ impl Operation for MultiplyAdds {
         let mut lanes = [0.0f32; 16];
         // SAFETY: registers, and `lanes` holds every vector.
         unsafe {
-            let (factor, addend) = (S::splat(0.999), S::splat(0.001));
-            let mut sums = [S::splat(1.0); CHAINS];
+            // Black boxes and unequal beginnings, lest the compiler see through the loop.
+            let (factor, addend) = (S::splat(black_box(0.75)), S::splat(black_box(0.5)));
+            let mut sums = [S::splat(0.0); CHAINS];
+            for chain in 0..CHAINS {
+                sums[chain] = S::splat(black_box(chain as f32));
+            }
             for _ in 0..self.rounds {
                 for chain in 0..CHAINS {
                     sums[chain] = S::multiply_add(sums[chain], factor, addend);

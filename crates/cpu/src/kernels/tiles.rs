@@ -168,6 +168,31 @@ impl Panels {
     }
 }
 
+/// As [`Panels`], with all full panels of the greatest width in one step.
+#[derive(Clone, Copy)]
+pub(super) struct PanelRuns {
+    panels: Panels,
+}
+
+impl PanelRuns {
+    #[inline(always)]
+    pub(super) fn new(batch: usize) -> Self {
+        Self { panels: Panels::new(batch) }
+    }
+
+    /// The first panel of the next run, and the number of panels in it.
+    #[inline(always)]
+    pub(super) fn step<S: Simd>(&mut self) -> Option<(Panel, usize)> {
+        let panel = self.panels.step::<S>()?;
+        if panel.vectors < S::MAX_VECTORS || panel.samples < panel.width {
+            return Some((panel, 1));
+        }
+        let more = self.panels.batch.saturating_sub(self.panels.start) / panel.width;
+        self.panels.start += more * panel.width;
+        Some((panel, more + 1))
+    }
+}
+
 /// `to[column][row] = from[row][column]` for `rows` rows of `columns` elements.
 ///
 /// # Safety
@@ -235,6 +260,13 @@ mod tests {
                 assert_eq!(panel.start, next);
                 assert!(panel.samples <= panel.width && panel.samples > 0);
                 next += panel.samples;
+            }
+            assert_eq!(next, batch);
+            let (mut runs, mut next) = (PanelRuns::new(batch), 0);
+            while let Some((panel, count)) = runs.step::<Portable>() {
+                assert_eq!(panel.start, next);
+                assert!(count == 1 || panel.samples == panel.width);
+                next += panel.samples * count;
             }
             assert_eq!(next, batch);
         }
