@@ -14,6 +14,8 @@ mod linear;
 mod peak;
 mod rows;
 mod simd;
+#[cfg(test)]
+mod tests;
 mod tiles;
 
 pub(crate) use elementwise::AdamStep;
