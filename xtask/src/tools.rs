@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::command::{Outcome, command, output, root, run, shown, target_directory};
+use crate::command::{Outcome, command, output, root, run, target_directory};
 
 /// How a tool's presence shows.
 #[derive(Clone, Copy)]
@@ -143,7 +143,7 @@ fn python_with_packages() -> Outcome<PathBuf> {
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
     let mut pip = command(&python, &pip);
     pip.arg(&requirements);
-    run(&mut pip).map_err(|error| format!("{error}. Is there a network? By hand: `{}`", shown(&pip)))?;
+    run(&mut pip).map_err(|error| format!("{error}. Is there a network?"))?;
     std::fs::write(&installed, wanted).map_err(|error| format!("{}: {error}", installed.display()))?;
     Ok(python)
 }
