@@ -1,0 +1,256 @@
+//! Rows 2, 3 and 13: environments stepped together, and their faults told.
+
+#[path = "common/logged_env.rs"]
+mod logged_env;
+
+use deepq_core::network::{Initialization, NetworkSpec, OptimizerConfig};
+use deepq_core::replay::{ReplayStore, ReplayStoreConfig};
+use deepq_core::testing::ReferenceNetwork;
+use deepq_core::{
+    Actor, ActorConfig, BoxSpace, ElementKind, Env, EnvError, EnvSpec, EpsilonGreedy, Observation,
+    ObservationMut, Space, StateError, StateReader, StateWriter, Step, VectorEnv, VectorEnvError,
+};
+use logged_env::{ACTIONS, Log, LoggedEnv};
+
+fn logged(count: usize, most_steps: usize) -> (VectorEnv, Vec<Log>) {
+    let logs: Vec<Log> = (0..count).map(|_| Log::default()).collect();
+    let list = (logs.iter().enumerate())
+        .map(|(i, log)| -> Box<dyn Env> {
+            Box::new(LoggedEnv::new(i, most_steps, ElementKind::F32, log.clone()))
+        })
+        .collect();
+    (VectorEnv::new(list).unwrap(), logs)
+}
+
+fn row(observation: Observation<'_>) -> Vec<f32> {
+    match observation {
+        Observation::F32(values) => values.to_vec(),
+        Observation::U8(values) => values.iter().map(|value| f32::from(*value)).collect(),
+    }
+}
+
+/// Row 2: Gymnasium's `SAME_STEP`. The last observation of an episode is kept, and the one to act on next is
+/// the first of the next episode.
+#[test]
+fn row_2_the_last_observation_is_kept_beside_the_first_of_the_next_episode() {
+    let (mut envs, logs) = logged(3, 4);
+    envs.reset(&[1, 2, 3]).unwrap();
+    let mut sums = [(0.0, 0); 3];
+    let mut ended = 0;
+    for step in 0..300 {
+        let before: Vec<Vec<f32>> =
+            (0..3).map(|i| row(envs.observations().slice(3 * i..3 * i + 3))).collect();
+        envs.step(&[0, 1, 2]).unwrap();
+        let mut finished = envs.finished_episodes().iter();
+        for env in 0..3 {
+            let taken = logs[env].lock().unwrap()[step].clone();
+            assert_eq!(taken.observation, before[env], "the action was taken at what was shown");
+            assert_eq!((taken.action, taken.step), (env as u32, envs.steps()[env]));
+            sums[env] = (sums[env].0 + taken.step.reward, sums[env].1 + 1);
+            let shown = row(envs.observations().slice(3 * env..3 * env + 3));
+            if !taken.step.ended() {
+                assert_eq!(shown, taken.next);
+                continue;
+            }
+            ended += 1;
+            assert_eq!(row(envs.final_observation(env)), taken.next, "the true last observation");
+            assert_eq!(shown[2], (taken.next[2] + 1.0) % 256.0, "the first one of the next episode");
+            let episode = finished.next().unwrap();
+            let (episodic_return, episode_length) = std::mem::take(&mut sums[env]);
+            assert_eq!((episode.env, episode.episode_length), (env, episode_length));
+            assert_eq!(episode.episodic_return, episodic_return);
+        }
+        assert!(finished.next().is_none());
+    }
+    assert!(ended > 100);
+}
+
+fn rig(count: usize, n_step: usize, seed: u64) -> (Actor, ReplayStore, Vec<Log>, ReferenceNetwork) {
+    let (envs, logs) = logged(count, 9);
+    let policy = Box::new(EpsilonGreedy::new(seed, count, ACTIONS));
+    let actor = Actor::new(envs, policy, ActorConfig { n_step, gamma: 0.5, bootstrap_at_truncation: true });
+    let store = ReplayStore::new(ReplayStoreConfig {
+        capacity: 10_000,
+        envs: count,
+        actions: ACTIONS,
+        n_step,
+        element: ElementKind::F32,
+        observation_len: 3,
+    });
+    let spec = NetworkSpec::mlp(3, &[], ACTIONS, Initialization::FanInUniform);
+    // The greatest value is always that of action 2.
+    let parameters = [[0.0; 9].as_slice(), &[0.0, 1.0, 2.0]].concat();
+    (actor, store, logs, ReferenceNetwork::new(&spec, OptimizerConfig::default(), &parameters))
+}
+
+/// Row 3: each environment has a window of its own, and every start but those that still wait is emitted once.
+#[test]
+fn row_3_windows_of_several_environments_do_not_mix() {
+    let (mut actor, mut store, logs, mut network) = rig(3, 4, 1);
+    actor.reset(&[1, 2, 3], &mut store).unwrap();
+    (0..200).for_each(|_| actor.step(&mut network, 1.0, &mut store).unwrap());
+    let mut starts = vec![vec![]; 3];
+    for index in 0..store.len() {
+        let transition = store.transition(index);
+        let (at, next) =
+            (store.observation(transition.observation), store.observation(transition.next_observation));
+        assert_eq!(row(at)[0], row(next)[0], "a transition leads from one environment to another");
+        starts[row(at)[0] as usize].push(row(at));
+    }
+    for (starts, log) in starts.iter().zip(&logs) {
+        let log = log.lock().unwrap();
+        assert!(starts.len() > log.len() - 4);
+        for (start, taken) in starts.iter().zip(log.iter()) {
+            assert_eq!(start, &taken.observation, "no start is lost, none comes twice");
+        }
+    }
+}
+
+/// The actions of environment 0 where there are `count` environments.
+fn actions_of_the_first(count: usize, seed: u64, epsilon: f64) -> Vec<u32> {
+    let (mut actor, mut store, logs, mut network) = rig(count, 1, seed);
+    let seeds: Vec<u64> = (0..count as u64).collect();
+    actor.reset(&seeds, &mut store).unwrap();
+    (0..200).for_each(|_| actor.step(&mut network, epsilon, &mut store).unwrap());
+    let log = logs[0].lock().unwrap();
+    log.iter().map(|taken| taken.action).collect()
+}
+
+/// Row 13: an environment explores in the same way however many others there are, and in another way with
+/// another seed.
+#[test]
+fn row_13_environments_explore_by_streams_of_their_own() {
+    for epsilon in [1.0, 0.5] {
+        let alone = actions_of_the_first(1, 7, epsilon);
+        assert_eq!(alone, actions_of_the_first(3, 7, epsilon));
+        assert_ne!(alone, actions_of_the_first(1, 8, epsilon));
+        let explored = alone.iter().filter(|action| **action != 2).count() as f64;
+        assert!((explored / 200.0 - epsilon * 2.0 / 3.0).abs() < 0.12, "{explored} of 200 at {epsilon}");
+    }
+    assert!(actions_of_the_first(2, 7, 0.0).iter().all(|action| *action == 2));
+}
+
+/// What goes wrong in the third step of environment 1, or in its reset.
+#[derive(Clone, Copy, PartialEq)]
+enum Wrong {
+    Reward(f64),
+    Observation(f32),
+    Error,
+    ObservationInReset,
+}
+
+struct Wayward {
+    spec: EnvSpec,
+    wrong: Option<Wrong>,
+    steps: u32,
+}
+
+impl Wayward {
+    fn new(wrong: Option<Wrong>) -> Self {
+        let spec = EnvSpec {
+            id: "Wayward-v0".into(),
+            observation_space: Space::Box(BoxSpace::vector(&[0.0; 3], &[1.0; 3])),
+            actions: 6,
+            max_episode_steps: None,
+            reward_threshold: None,
+            render_fps: 1,
+            frame_size: None,
+        };
+        Self { spec, wrong, steps: 0 }
+    }
+}
+
+impl Env for Wayward {
+    fn spec(&self) -> &EnvSpec {
+        &self.spec
+    }
+
+    fn reset(&mut self, _seed: Option<u64>, observation: ObservationMut<'_>) -> Result<(), EnvError> {
+        let first = if self.wrong == Some(Wrong::ObservationInReset) { f32::NAN } else { 0.0 };
+        observation.f32().copy_from_slice(&[first, 0.0, 0.0]);
+        Ok(())
+    }
+
+    fn step(&mut self, _action: usize, observation: ObservationMut<'_>) -> Result<Step, EnvError> {
+        self.steps += 1;
+        observation.f32().fill(0.5);
+        let wrong = self.wrong.filter(|_| self.steps == 3);
+        match wrong {
+            Some(Wrong::Error) => Err(EnvError::new("the motor is too hot")),
+            Some(Wrong::Reward(reward)) => Ok(Step { reward, ..Step::default() }),
+            _ => Ok(Step::default()),
+        }
+    }
+
+    fn save_state(&self, _state: &mut StateWriter) {}
+
+    fn load_state(&mut self, _state: &mut StateReader<'_>) -> Result<(), StateError> {
+        Ok(())
+    }
+}
+
+/// `Wayward` with an observation that is wrong: written over what it writes.
+struct Blurred(Wayward, f32);
+
+impl Env for Blurred {
+    fn spec(&self) -> &EnvSpec {
+        self.0.spec()
+    }
+
+    fn reset(&mut self, seed: Option<u64>, observation: ObservationMut<'_>) -> Result<(), EnvError> {
+        self.0.reset(seed, observation)
+    }
+
+    fn step(&mut self, action: usize, observation: ObservationMut<'_>) -> Result<Step, EnvError> {
+        let values = observation.f32();
+        let step = self.0.step(action, ObservationMut::F32(values));
+        if self.0.steps == 3 {
+            values[2] = self.1;
+        }
+        step
+    }
+
+    fn save_state(&self, _state: &mut StateWriter) {}
+
+    fn load_state(&mut self, _state: &mut StateReader<'_>) -> Result<(), StateError> {
+        Ok(())
+    }
+}
+
+fn error_of(wrong: Wrong) -> VectorEnvError {
+    let second: Box<dyn Env> = match wrong {
+        Wrong::Observation(value) => Box::new(Blurred(Wayward::new(None), value)),
+        wrong => Box::new(Wayward::new(Some(wrong))),
+    };
+    let mut envs = VectorEnv::new(vec![Box::new(Wayward::new(None)), second]).unwrap();
+    if let Err(error) = envs.reset(&[0, 1]) {
+        return error;
+    }
+    (0..2).for_each(|_| envs.step(&[0, 1]).unwrap());
+    envs.step(&[4, 5]).unwrap_err()
+}
+
+#[test]
+fn what_an_environment_does_wrong_is_told_with_its_place() {
+    let begin = "environment 1 (Wayward-v0), step 3 of its episode, action 5: ";
+    for (wrong, message) in [
+        (Wrong::Reward(f64::NAN), "its reward is NaN, which is not a finite number"),
+        (Wrong::Reward(f64::NEG_INFINITY), "its reward is -inf, which is not a finite number"),
+        (Wrong::Observation(f32::NAN), "element 2 of its observation is NaN, which is not a finite number"),
+        (
+            Wrong::Observation(f32::INFINITY),
+            "element 2 of its observation is inf, which is not a finite number",
+        ),
+    ] {
+        let error = error_of(wrong);
+        assert_eq!((error.index, error.action, error.episode_steps), (1, Some(5), 3));
+        assert_eq!(error.to_string(), format!("{begin}{message}"));
+    }
+    let error = error_of(Wrong::Error);
+    assert_eq!((error.index, error.action), (1, Some(5)));
+    assert!(error.to_string().ends_with("action 5: the motor is too hot"), "{error}");
+    assert_eq!(error.source.unwrap().to_string(), "the motor is too hot");
+    let error = error_of(Wrong::ObservationInReset);
+    assert_eq!((error.index, error.action, error.episode_steps), (1, None, 0));
+    assert!(error.to_string().contains("in reset: element 0 of its observation is NaN"), "{error}");
+}
