@@ -61,11 +61,18 @@ impl Actor {
         &self.actions
     }
 
-    /// Begins an episode in every environment.
+    /// Begins an episode in every environment, and a run with an empty store. Steps of an earlier run that
+    /// wait for their transition are forgotten.
     ///
     /// # Errors
     /// Where an environment fails.
+    ///
+    /// # Panics
+    /// If there are not as many seeds as environments, or if the store has observations already: a step taken
+    /// before would get a transition over the reset.
     pub fn reset(&mut self, seeds: &[u64], store: &mut ReplayStore) -> Result<(), VectorEnvError> {
+        assert!(!store.has_observations(), "a run begins with a store without observations");
+        self.accumulators.iter_mut().for_each(NStepAccumulator::clear);
         self.envs.reset(seeds)?;
         store.push_observations(self.envs.observations());
         Ok(())

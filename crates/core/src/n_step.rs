@@ -85,6 +85,11 @@ impl NStepAccumulator {
         Transition { observation, action, reward: reward as f32, discount, next_observation: next }
     }
 
+    /// Forgets the steps that wait for their transition, where their episode is given up.
+    pub fn clear(&mut self) {
+        self.pending.clear();
+    }
+
     /// Writes the steps that wait for their transition.
     pub fn save_state(&self, state: &mut StateWriter) {
         state.tag("n-step");

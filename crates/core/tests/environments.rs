@@ -83,6 +83,29 @@ fn rig(count: usize, n_step: usize, seed: u64) -> (Actor, ReplayStore, Vec<Log>,
     (actor, store, logs, ReferenceNetwork::new(&spec, OptimizerConfig::default(), &parameters))
 }
 
+/// Row 2: no window spans a reset from outside either. A second run of an actor begins with another store.
+#[test]
+fn row_2_no_window_spans_a_second_reset() {
+    let (mut actor, mut store, logs, mut network) = rig(2, 4, 1);
+    actor.reset(&[1, 2], &mut store).unwrap();
+    (0..10).for_each(|_| actor.step(&mut network, 1.0, &mut store).unwrap());
+    let again = std::panic::AssertUnwindSafe(|| actor.reset(&[1, 2], &mut store));
+    assert!(std::panic::catch_unwind(again).is_err(), "a store in use was accepted");
+
+    let (_, mut store, ..) = rig(2, 4, 1);
+    let first_of_run = logs.iter().map(|log| log.lock().unwrap().len()).collect::<Vec<_>>();
+    actor.reset(&[1, 2], &mut store).unwrap();
+    (0..10).for_each(|_| actor.step(&mut network, 1.0, &mut store).unwrap());
+    let mut starts = [0, 0];
+    for index in 0..store.len() {
+        let at = row(store.observation(store.transition(index).observation));
+        let env = at[0] as usize;
+        assert_eq!(at, logs[env].lock().unwrap()[first_of_run[env] + starts[env]].observation);
+        starts[env] += 1;
+    }
+    assert!(starts.iter().all(|count| *count > 0));
+}
+
 /// Row 3: each environment has a window of its own, and every start but those that still wait is emitted once.
 #[test]
 fn row_3_windows_of_several_environments_do_not_mix() {

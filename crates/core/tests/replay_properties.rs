@@ -63,12 +63,8 @@ struct Whole {
 
 /// The step with which the transition that starts at `start` is complete.
 fn completed_at(log: &[Taken], start: usize, n_step: usize) -> Option<usize> {
-    for at in start..(start + n_step).min(log.len()) {
-        if log[at].step.ended() || at + 1 == start + n_step {
-            return Some(at);
-        }
-    }
-    None
+    let complete = |at: &usize| log[*at].step.ended() || at + 1 == start + n_step;
+    (start..(start + n_step).min(log.len())).find(complete)
 }
 
 /// All transitions that there have been, in the order they were completed in, from the logs alone.

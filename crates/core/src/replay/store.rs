@@ -86,6 +86,11 @@ impl ReplayStore {
         self.transitions.is_empty()
     }
 
+    /// True where a row of observations was pushed.
+    pub fn has_observations(&self) -> bool {
+        self.rows_pushed > 0
+    }
+
     /// Adds a row of observations to act on, `[env][element]`.
     pub fn push_observations(&mut self, observations: Observation<'_>) {
         let width = self.config.envs * self.config.observation_len;
