@@ -218,7 +218,7 @@ impl VectorEnv {
         message: String,
         source: Option<EnvError>,
     ) -> VectorEnvError {
-        let (id, episode_steps) = (self.spec().id.clone(), self.lengths[index]);
+        let (id, episode_steps) = (self.envs[index].spec().id.clone(), self.lengths[index]);
         VectorEnvError { index, id, episode_steps, action, message, source }
     }
 

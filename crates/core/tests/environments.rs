@@ -171,7 +171,7 @@ struct Wayward {
 impl Wayward {
     fn new(wrong: Option<Wrong>) -> Self {
         let spec = EnvSpec {
-            id: "Wayward-v0".into(),
+            id: if wrong.is_some() { "Wayward-v1" } else { "Wayward-v0" }.into(),
             observation_space: Space::Box(BoxSpace::vector(&[0.0; 3], &[1.0; 3])),
             actions: 6,
             max_episode_steps: None,
@@ -242,7 +242,7 @@ impl Env for Blurred {
 
 fn error_of(wrong: Wrong) -> VectorEnvError {
     let second: Box<dyn Env> = match wrong {
-        Wrong::Observation(value) => Box::new(Blurred(Wayward::new(None), value)),
+        Wrong::Observation(value) => Box::new(Blurred(Wayward::new(Some(wrong)), value)),
         wrong => Box::new(Wayward::new(Some(wrong))),
     };
     let mut envs = VectorEnv::new(vec![Box::new(Wayward::new(None)), second]).unwrap();
@@ -255,7 +255,7 @@ fn error_of(wrong: Wrong) -> VectorEnvError {
 
 #[test]
 fn what_an_environment_does_wrong_is_told_with_its_place() {
-    let begin = "environment 1 (Wayward-v0), step 3 of its episode, action 5: ";
+    let begin = "environment 1 (Wayward-v1), step 3 of its episode, action 5: ";
     for (wrong, message) in [
         (Wrong::Reward(f64::NAN), "its reward is NaN, which is not a finite number"),
         (Wrong::Reward(f64::NEG_INFINITY), "its reward is -inf, which is not a finite number"),
