@@ -180,11 +180,10 @@ fn draw(area: Rect, buffer: &mut Buffer, frame: &Frame, status: &Status) {
 
 fn draw_title(area: Rect, buffer: &mut Buffer, title: &str) {
     let dim = Style::new().add_modifier(Modifier::DIM);
-    let hint = Line::styled("q to quit ", dim).right_aligned();
     let bold = Style::new().add_modifier(Modifier::BOLD);
-    hint.render(area, buffer);
-    let room = area.width.saturating_sub(11);
-    Line::styled(format!(" {title}"), bold).render(Rect { width: room, ..area }, buffer);
+    let [left, right] = Layout::horizontal([Constraint::Min(0), Constraint::Length(11)]).areas(area);
+    Line::styled(format!(" {title}"), bold).render(left, buffer);
+    Line::styled("q to quit ", dim).right_aligned().render(right, buffer);
 }
 
 /// The fields side by side, as many in a line as fit.
