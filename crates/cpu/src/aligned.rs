@@ -1,5 +1,6 @@
 //! Vectors of `f32` that begin on a cache line.
 
+use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 /// Elements of one cache line of 64 bytes.
@@ -8,7 +9,7 @@ pub(crate) const LINE: usize = 16;
 /// Zeros at first, and never moved unless it grows.
 ///
 /// The kernels are right for any alignment; an aligned start saves them loads that cross a cache line.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct AlignedBuffer {
     storage: Vec<f32>,
     start: usize,
@@ -29,6 +30,12 @@ impl AlignedBuffer {
         if self.len < len {
             *self = Self::zeros(len);
         }
+    }
+}
+
+impl fmt::Debug for AlignedBuffer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "AlignedBuffer({} elements)", self.len)
     }
 }
 

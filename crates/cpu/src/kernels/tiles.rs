@@ -203,6 +203,27 @@ pub(super) unsafe fn transpose<S: Simd>(
     (from, from_stride): (*const f32, usize),
     (to, to_stride): (*mut f32, usize),
 ) {
+    // Two actions are common, and too narrow for blocks. The compiler makes vectors of these loops.
+    if rows == 2 && to_stride == 2 {
+        for column in 0..columns {
+            // SAFETY: rows 0 and 1.
+            unsafe {
+                *to.add(2 * column) = *from.add(column);
+                *to.add(2 * column + 1) = *from.add(from_stride + column);
+            }
+        }
+        return;
+    }
+    if columns == 2 && from_stride == 2 {
+        for row in 0..rows {
+            // SAFETY: columns 0 and 1.
+            unsafe {
+                *to.add(row) = *from.add(2 * row);
+                *to.add(to_stride + row) = *from.add(2 * row + 1);
+            }
+        }
+        return;
+    }
     let mut row = 0;
     while row < rows {
         let height = if row + 8 <= rows { 8 } else { (rows - row).min(4) };
@@ -274,19 +295,20 @@ mod tests {
 
     #[test]
     fn every_size_is_transposed_and_nothing_else_is_touched() {
-        for rows in 0..20 {
-            for columns in 0..20 {
-                let from: Vec<f32> = (0..rows * 23).map(|index| index as f32 + 1.0).collect();
-                let mut to = vec![0.0; columns * 21];
-                // SAFETY: plain Rust; both vectors hold `rows` and `columns` lines of their strides.
-                unsafe {
-                    transpose::<Portable>((rows, columns), (from.as_ptr(), 23), (to.as_mut_ptr(), 21));
-                }
-                for (index, value) in to.iter().enumerate() {
-                    let (column, row) = (index / 21, index % 21);
-                    let expected = if row < rows { from[row * 23 + column] } else { 0.0 };
-                    assert_eq!(*value, expected);
-                }
+        let sizes = (0..20).flat_map(|rows| (0..20).map(move |columns| (rows, columns)));
+        for ((rows, columns), spare) in sizes.flat_map(|size| [(size, 0), (size, 3)]) {
+            let (from_stride, to_stride) = (columns + spare, rows + spare);
+            let from: Vec<f32> = (0..rows * from_stride).map(|index| index as f32 + 1.0).collect();
+            let mut to = vec![0.0; columns * to_stride];
+            // SAFETY: plain Rust; both vectors hold `rows` and `columns` lines of their strides.
+            unsafe {
+                let (from, to) = ((from.as_ptr(), from_stride), (to.as_mut_ptr(), to_stride));
+                transpose::<Portable>((rows, columns), from, to);
+            }
+            for (index, value) in to.iter().enumerate() {
+                let (column, row) = (index / to_stride, index % to_stride);
+                let expected = if row < rows { from[row * from_stride + column] } else { 0.0 };
+                assert_eq!(*value, expected, "{rows} rows, {columns} columns, {spare} to spare");
             }
         }
     }
