@@ -9,6 +9,7 @@ pub mod frame_ops;
 pub mod mp4;
 pub mod player;
 pub mod recorder;
+pub mod report;
 pub mod terminal;
 pub mod watch;
 pub mod window;

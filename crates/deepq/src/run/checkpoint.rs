@@ -42,6 +42,17 @@ impl std::str::FromStr for CheckpointChoice {
     }
 }
 
+impl std::fmt::Display for CheckpointChoice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Final => f.write_str("final"),
+            Self::Best => f.write_str("best"),
+            Self::Last => f.write_str("last"),
+            Self::EnvSteps(env_steps) => write!(f, "{env_steps}"),
+        }
+    }
+}
+
 /// What is in a checkpoint, so that a reader can tell whether all of it is there.
 #[derive(Serialize, Deserialize)]
 struct Manifest {

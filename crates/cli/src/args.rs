@@ -1,0 +1,231 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use deepq::run::CheckpointChoice;
+
+/// Deep Q-learning: train, watch, record and judge agents.
+#[derive(Parser)]
+#[command(name = "deepq", version, propagate_version = true, max_term_width = 100)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(ClapArgs, Clone)]
+pub(crate) struct Global {
+    /// Print the result as one JSON object, the last line of standard output
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print nothing but results and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Print a line for every episode and evaluation
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Train an agent, judge it, film it and write a report
+    Train(Train),
+    /// Judge the policy of a run in fresh episodes
+    Eval(Eval),
+    /// Watch the policy of a run play
+    Play(Play),
+    /// Film episodes of a run's policy as MP4
+    Record(Record),
+    /// Write one self-contained HTML page on one or more runs
+    Report(Report),
+    /// List what there is
+    List(List),
+    /// Print the completions of a shell
+    Completions(Completions),
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct Train {
+    /// The environment's id, CartPole-v1 say; `deepq list envs` shows all
+    pub(crate) env: String,
+    /// A recipe for this environment; `deepq list presets` shows all [default: default]
+    #[arg(long, value_name = "NAME", conflicts_with = "algo")]
+    pub(crate) preset: Option<String>,
+    /// An algorithm with general settings, or this environment's preset of that name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) algo: Option<String>,
+    /// Train for so many env steps
+    #[arg(long, value_name = "N", value_parser = parse_count, conflicts_with = "episodes")]
+    pub(crate) env_steps: Option<u64>,
+    /// Train for so many episodes
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(crate) episodes: Option<u64>,
+    /// The seed of all random numbers
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Train so many seeds side by side, from --seed on
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(crate) seeds: Option<u64>,
+    /// The run directory; with --seeds the parent of the run directories [default: a fresh one in runs/]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Change a setting of the recipe, learning.gamma=0.9 say; may be given more than once
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Watch every step while it trains
+    #[arg(long, value_enum, default_value_t = Render::None, conflicts_with = "seeds")]
+    pub(crate) render: Render,
+    #[command(flatten)]
+    pub(crate) pace: PaceArgs,
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct Eval {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    /// Over how many episodes [default: the configuration's evaluation.final_episodes]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(crate) episodes: Option<u64>,
+    /// The seed the episodes' own seeds are drawn from [default: the run's]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct Play {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    /// Where the pictures go
+    #[arg(long, value_enum, default_value_t = PlayRender::Window)]
+    pub(crate) render: PlayRender,
+    /// Stop after so many episodes [default: when the screen is closed]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(crate) episodes: Option<u64>,
+    /// The seed the episodes' own seeds are drawn from [default: the run's]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    #[command(flatten)]
+    pub(crate) pace: PaceArgs,
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct Record {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    /// How many episodes
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = parse_count)]
+    pub(crate) episodes: u64,
+    /// The seed the episodes' own seeds are drawn from [default: the run's]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// The folder the videos are written to [default: RUN/videos]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct Report {
+    /// Run directories
+    #[arg(required = true, value_name = "RUN")]
+    pub(crate) runs: Vec<PathBuf>,
+    /// The HTML file [default: report.html in the run's folder, or for several runs in this one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct List {
+    /// Of what
+    #[arg(value_enum)]
+    pub(crate) what: ListWhat,
+    /// The folder in which runs are looked for
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub(crate) below: PathBuf,
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct Completions {
+    /// For which shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// A run, and which of its policies.
+#[derive(ClapArgs)]
+pub(crate) struct RunArgs {
+    /// The run directory
+    pub(crate) run: PathBuf,
+    /// Which policy: final, best, last, or the number of env steps of a checkpoint
+    #[arg(long, value_name = "WHICH", default_value = "final")]
+    pub(crate) checkpoint: CheckpointChoice,
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct PaceArgs {
+    /// Frames a second, or max for as fast as possible [default: the environment's frame rate]
+    #[arg(long, value_name = "N", value_parser = parse_pace)]
+    pub(crate) fps: Option<deepq_view::watch::Pace>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Render {
+    /// Show nothing, which is fastest
+    None,
+    /// A window
+    Window,
+    /// The terminal
+    Terminal,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlayRender {
+    /// A window
+    Window,
+    /// The terminal
+    Terminal,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ListWhat {
+    /// The environments
+    Envs,
+    /// The recipes of each environment
+    Presets,
+    /// The algorithms
+    Algos,
+    /// The runs on this disk
+    Runs,
+}
+
+/// A whole number of at least 1; 50_000 may be written for 50000.
+fn parse_count(text: &str) -> Result<u64, String> {
+    match text.replace('_', "").parse() {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err("allowed are whole numbers of at least 1".into()),
+    }
+}
+
+fn parse_pace(text: &str) -> Result<deepq_view::watch::Pace, String> {
+    use deepq_view::watch::Pace;
+    match text {
+        "max" => Ok(Pace::Unlimited),
+        number => match number.parse::<f64>() {
+            Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(Pace::FramesPerSecond(rate)),
+            _ => Err("allowed are a number above 0, or max".into()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,35 @@
+//! The commands: each turns its arguments into one call of the library, and prints what came of it.
+
+mod eval;
+mod list;
+mod play;
+mod record;
+mod report;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::CommandFactory;
+
+use crate::args::{Args, Command};
+use crate::failure::Failure;
+use crate::output::Output;
+
+pub(crate) fn run(args: Args, output: &Output) -> Result<ExitCode, Failure> {
+    match args.command {
+        Command::Train(args) => train::run(&args, output),
+        Command::Eval(args) => eval::run(&args, output),
+        Command::Play(args) => play::run(&args, output),
+        Command::Record(args) => record::run(&args, output),
+        Command::Report(args) => report::run(&args, output),
+        Command::List(args) => list::run(&args, output),
+        Command::Completions(args) => {
+            let mut script = vec![];
+            clap_complete::generate(args.shell, &mut Args::command(), "deepq", &mut script);
+            let script = String::from_utf8_lossy(&script).into_owned();
+            output
+                .result(&serde_json::json!({ "shell": args.shell.to_string(), "script": script }), &script)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

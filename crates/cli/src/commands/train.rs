@@ -1,0 +1,189 @@
+//! `deepq train`
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use deepq::config::Config;
+use deepq::events::Observer;
+use deepq::run::{CheckpointChoice, RunStatus, RunSummary, SeedsSummary, TrainRequest, train, train_seeds};
+use deepq::{Registry, RunDirectory};
+use deepq_view::recorder::{RecordRequest, Recording, record};
+use deepq_view::report::write_report;
+use deepq_view::watch::{ScreenKind, TrainingScreen, open_screen};
+use serde_json::{Value, json};
+
+use crate::args::{Render, Train};
+use crate::failure::Failure;
+use crate::interrupt;
+use crate::output::Output;
+use crate::progress::{ProgressLine, duration, thousands};
+
+pub(crate) fn run(args: &Train, output: &Output) -> Result<ExitCode, Failure> {
+    let mut request = request(args)?;
+    request.stop_flag = interrupt::stop_flag()?;
+    match args.seeds {
+        Some(count) => run_seeds(args, &request, count, output),
+        None => run_one(args, &request, output),
+    }
+}
+
+fn request(args: &Train) -> Result<TrainRequest, Failure> {
+    let registry = Registry::builtin();
+    // First of all, so that a wrong environment is told as such and not as a missing preset.
+    deepq::Evaluator::new(&registry, &args.env)?;
+    let mut set = args.set.clone();
+    set.extend(args.env_steps.map(|env_steps| format!("stop={{env_steps={env_steps}}}")));
+    set.extend(args.episodes.map(|episodes| format!("stop={{episodes={episodes}}}")));
+    let (config, preset) = Config::resolve(&args.env, args.preset.as_deref(), args.algo.as_deref(), &set)?;
+    let mut request = TrainRequest::new(config, preset.name, args.seed);
+    request.out = args.out.clone();
+    request.command = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    Ok(request)
+}
+
+fn run_one(args: &Train, request: &TrainRequest, output: &Output) -> Result<ExitCode, Failure> {
+    let config = &request.config;
+    output.note(format!("training {} on {} with seed {}", request.preset, config.env.id, request.seed));
+    let mut line = ProgressLine::new(output, config);
+    let summary = match screen(args, config)? {
+        None => train(request, &mut line),
+        Some(mut screen) => train(request, &mut (&mut line as &mut dyn Observer, &mut screen)),
+    };
+    line.finish();
+    let summary = summary?;
+    output.note(told(&summary));
+    if summary.status == RunStatus::Interrupted {
+        output.result(
+            &serde_json::to_value(&summary).unwrap_or_default(),
+            &summary.run.display().to_string(),
+        )?;
+        let stopped_by_signal = request.stop_flag.load(std::sync::atomic::Ordering::Relaxed);
+        return Ok(if stopped_by_signal { interrupt::exit_code() } else { ExitCode::SUCCESS });
+    }
+    let videos = film(request, &summary, output)?;
+    let report = summary.run.join("report.html");
+    write_report(std::slice::from_ref(&summary.run), &report)?;
+    let mut json = serde_json::to_value(&summary).unwrap_or_default();
+    json["videos"] = videos.iter().map(|video| json!(video.path)).collect();
+    json["report"] = json!(report);
+    output.note(next_steps(&summary.run, &report, &videos));
+    output.result(&json, &summary.run.display().to_string())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn screen(args: &Train, config: &Config) -> Result<Option<TrainingScreen>, Failure> {
+    let kind = match args.render {
+        Render::None => return Ok(None),
+        Render::Window => ScreenKind::Window,
+        Render::Terminal => ScreenKind::Terminal,
+    };
+    let env = Registry::builtin().make(&config.env.id);
+    let env = env.map_err(|error| deepq::config::ConfigError::new("ENV", error.to_string()))?;
+    let screen = open_screen(kind, env.spec())?;
+    Ok(Some(TrainingScreen::new(screen, env.spec(), args.pace.fps.unwrap_or_default())?))
+}
+
+fn told(summary: &RunSummary) -> String {
+    let how = match (summary.status, summary.solved_early) {
+        (RunStatus::Interrupted, _) => "stopped, checkpoint written",
+        (_, true) => "solved",
+        _ => "done",
+    };
+    let mut text = format!(
+        "{how} after {} env steps, {} gradient steps, {} episodes in {} ({} env steps/s)",
+        thousands(summary.env_steps as f64),
+        thousands(summary.gradient_steps as f64),
+        thousands(summary.episodes as f64),
+        duration(summary.wall_s),
+        thousands(summary.env_steps_per_s),
+    );
+    if let Some(eval) = &summary.eval {
+        text += &format!(
+            "\nevaluation over {} fresh episodes: mean return {:.1} ± {:.1}, min {:.1}, max {:.1}",
+            eval.episodes, eval.mean, eval.std, eval.min, eval.max
+        );
+    }
+    text
+}
+
+/// Films the final policy, where the configuration asks for it and the environment draws.
+fn film(request: &TrainRequest, summary: &RunSummary, output: &Output) -> Result<Vec<Recording>, Failure> {
+    let draws = request.registry.make(&summary.env).is_ok_and(|env| env.spec().frame_size.is_some());
+    let episodes = if draws { request.config.recording.episodes } else { 0 };
+    let run = RunDirectory::open(&summary.run)?;
+    if episodes > 0 && output.is_live() {
+        output.note(format!("filming {episodes} episodes"));
+    }
+    Ok(record(&RecordRequest {
+        run: &run,
+        choice: CheckpointChoice::Final,
+        episodes,
+        seed: request.seed,
+        out: &summary.run.join("videos"),
+        registry: &request.registry,
+    })?)
+}
+
+fn next_steps(run: &Path, report: &Path, videos: &[Recording]) -> String {
+    let run = run.display();
+    let mut text = format!("\nrun       {run}\nreport    {}\n", report.display());
+    if let Some(first) = videos.first() {
+        text += &format!("videos    {} and {} more\n", first.path.display(), videos.len() - 1);
+    }
+    text + &format!(
+        "\nnext      deepq play {run} --render window      watch it play\n          deepq eval {run} --episodes 1000     judge it more closely\n          deepq train --help                          try other settings"
+    )
+}
+
+fn run_seeds(args: &Train, request: &TrainRequest, count: u64, output: &Output) -> Result<ExitCode, Failure> {
+    let last = args.seed.saturating_add(count - 1);
+    output.note(format!(
+        "training {} on {} with seeds {} to {last}, side by side",
+        request.preset, args.env, args.seed
+    ));
+    let summary = train_seeds(request, count, |_| ())?;
+    let paths: Vec<PathBuf> = summary.runs.iter().map(|run| run.run.clone()).collect();
+    let mut json = seeds_json(&summary);
+    let Some(eval) = &summary.eval else {
+        output.result(&json, "stopped, checkpoints written")?;
+        return Ok(interrupt::exit_code());
+    };
+    let report = report_path(request, &paths);
+    write_report(&paths, &report)?;
+    json["report"] = json!(report);
+    let lines = summary.runs.iter().map(|run| {
+        let mean = run.eval.as_ref().map_or(f64::NAN, |eval| eval.mean);
+        format!(
+            "seed {:>4}  mean return {mean:>7.1}  {:>9} env steps  {}",
+            run.seed,
+            thousands(run.env_steps as f64),
+            duration(run.wall_s)
+        )
+    });
+    let text = format!(
+        "{}\n{} seeds: mean {:.1}, IQM {:.1}, 95 % interval of the IQM {:.1} to {:.1}\nreport {}",
+        lines.collect::<Vec<_>>().join("\n"),
+        eval.seeds,
+        eval.mean,
+        eval.iqm,
+        eval.ci95.0,
+        eval.ci95.1,
+        report.display()
+    );
+    output.result(&json, &text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn seeds_json(summary: &SeedsSummary) -> Value {
+    serde_json::to_value(summary).unwrap_or_default()
+}
+
+/// The report on several runs stands beside their folders.
+fn report_path(request: &TrainRequest, paths: &[PathBuf]) -> PathBuf {
+    let parent = request.out.clone().or_else(|| paths.first()?.parent().map(Path::to_owned));
+    let parent = parent.unwrap_or_default();
+    match &request.out {
+        Some(_) => parent.join("report.html"),
+        None => parent.join(format!("report-{}-s{}.html", request.preset, request.seed)),
+    }
+}

@@ -1,0 +1,87 @@
+//! What is printed where: results on standard output, everything else on standard error.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::args::Global;
+use crate::failure::Failure;
+
+/// Where and how much is printed.
+pub(crate) struct Output {
+    json: bool,
+    quiet: bool,
+    verbose: bool,
+}
+
+impl Output {
+    pub(crate) fn new(global: &Global) -> Self {
+        Self { json: global.json, quiet: global.quiet, verbose: global.verbose }
+    }
+
+
+    pub(crate) fn is_verbose(&self) -> bool {
+        self.verbose
+    }
+
+    /// True where a line may be drawn over again.
+    pub(crate) fn is_live(&self) -> bool {
+        !self.quiet && std::io::stderr().is_terminal()
+    }
+
+    /// Tells something by the way.
+    pub(crate) fn note(&self, text: impl std::fmt::Display) {
+        if !self.quiet {
+            // A closed standard error is no reason to stop training.
+            let _ = writeln!(std::io::stderr(), "{text}");
+        }
+    }
+
+    /// Prints the result: as one object with --json, else as text.
+    pub(crate) fn result(&self, json: &serde_json::Value, text: &str) -> Result<(), Failure> {
+        let line = if self.json { json.to_string() } else { text.trim_end().to_owned() };
+        match writeln!(std::io::stdout(), "{line}") {
+            // Whoever reads has read enough: `deepq list envs | head -1`.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            Err(error) => Err(Failure {
+                kind: "io",
+                message: format!("cannot write to standard output: {error}"),
+                help: None,
+                code: 1,
+            }),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Tells of a failure, and gives the exit code.
+    pub(crate) fn failure(&self, failure: &Failure) -> ExitCode {
+        if self.json {
+            let error = json!({ "kind": failure.kind, "message": failure.message, "help": failure.help });
+            let _ = writeln!(std::io::stdout(), "{}", json!({ "error": error }));
+        }
+        let help = failure.help.as_ref().map(|help| format!("{} {help}\n", style("help:", "36")));
+        let report = format!("{} {}\n{}", style("error:", "1;31"), failure.message, help.unwrap_or_default());
+        let _ = write!(std::io::stderr(), "{report}");
+        ExitCode::from(failure.code)
+    }
+}
+
+/// Text in a colour (an ANSI code) where standard error is a terminal and `NO_COLOR` is not set.
+fn style(text: &str, code: &str) -> String {
+    let coloured =
+        std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    if coloured { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+}
+
+/// Tells of a command line that cannot be understood, or prints the help that was asked for.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    let wants_json = std::env::args_os().any(|arg| arg == "--json");
+    if error.use_stderr() && wants_json {
+        let error =
+            json!({ "kind": "usage", "message": error.to_string().trim_end(), "help": "deepq --help" });
+        let _ = writeln!(std::io::stdout(), "{}", json!({ "error": error }));
+    }
+    let _ = error.print();
+    ExitCode::from(error.exit_code() as u8)
+}

@@ -1,0 +1,175 @@
+//! The line that tells how training goes.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use deepq::config::Config;
+use deepq::events::{Answer, EpisodeEnded, Event, Observer};
+use deepq::{EvaluationSummary, Period, Progress};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::output::Output;
+
+/// How often the line is drawn anew.
+const REDRAW_EVERY: Duration = Duration::from_millis(100);
+
+/// Over how many episodes the line's return is a mean.
+const RECENT_EPISODES: usize = 20;
+
+/// Watches a run and tells of it.
+pub(crate) struct ProgressLine<'a> {
+    output: &'a Output,
+    bar: ProgressBar,
+    config: Config,
+    started: Instant,
+    drawn: Option<Instant>,
+    recent: VecDeque<f64>,
+    loss: Option<f64>,
+    evaluation: Option<f64>,
+}
+
+impl<'a> ProgressLine<'a> {
+    pub(crate) fn new(output: &'a Output, config: &Config) -> Self {
+        let target =
+            if output.is_live() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(1000), target);
+        if let Ok(style) = ProgressStyle::with_template("{bar:24} {msg}") {
+            bar.set_style(style.progress_chars("━╸─"));
+        }
+        Self {
+            output,
+            bar,
+            config: config.clone(),
+            started: Instant::now(),
+            drawn: None,
+            recent: VecDeque::with_capacity(RECENT_EPISODES),
+            loss: None,
+            evaluation: None,
+        }
+    }
+
+    /// Takes the line away.
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    /// How much of the run is done, of 1.
+    fn share(&self, progress: Progress) -> f64 {
+        let share = |done: u64, all: Option<u64>| all.map_or(0.0, |all| done as f64 / all as f64);
+        let stop = self.config.stop;
+        share(progress.env_steps, stop.env_steps).max(share(progress.episodes, stop.episodes)).min(1.0)
+    }
+
+    fn draw(&mut self, progress: Progress, epsilon: f64) {
+        let now = Instant::now();
+        if self.drawn.is_some_and(|drawn| now.duration_since(drawn) < REDRAW_EVERY) {
+            return;
+        }
+        self.drawn = Some(now);
+        let (share, elapsed) = (self.share(progress), self.started.elapsed().as_secs_f64());
+        let mean = self.recent.iter().sum::<f64>() / self.recent.len().max(1) as f64;
+        let mut message = format!("return {mean:.1}  ε {epsilon:.3}");
+        if let Some(loss) = self.loss {
+            message += &format!("  loss {loss:.3}");
+        }
+        if let Some(evaluation) = self.evaluation {
+            message += &format!("  eval {evaluation:.1}");
+        }
+        message += &format!("  {} steps/s", thousands(progress.env_steps as f64 / elapsed.max(1e-9)));
+        if share > 0.0 {
+            message += &format!("  {} left", duration(elapsed * (1.0 - share) / share));
+        }
+        self.bar.set_position((1000.0 * share) as u64);
+        self.bar.set_message(message);
+    }
+
+    fn log(&self, text: &str) {
+        self.bar.suspend(|| self.output.note(text));
+    }
+
+    fn episode(&mut self, ended: &EpisodeEnded) {
+        let EpisodeEnded { progress, episode, epsilon, loss, .. } = *ended;
+        if self.recent.len() == RECENT_EPISODES {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(episode.episodic_return);
+        self.loss = loss.or(self.loss);
+        if self.output.is_verbose() {
+            let loss = loss.map_or(String::new(), |loss| format!("  loss {loss:.4}"));
+            self.log(&format!(
+                "env steps {:>7}  episode {:>5}  return {:>6.1}  ε {epsilon:.3}{loss}",
+                progress.env_steps, progress.episodes, episode.episodic_return
+            ));
+        }
+        let before = Progress { episodes: progress.episodes - 1, ..progress };
+        if self.config.log.period.is_some_and(|period| is_log_line(period, before, progress)) {
+            self.log(&format!(
+                "Episode: {}, Total Reward: {:?}, Epsilon: {epsilon:.2}",
+                progress.episodes - 1,
+                episode.episodic_return
+            ));
+        }
+        self.draw(progress, epsilon);
+    }
+}
+
+fn is_log_line(period: Period, before: Progress, now: Progress) -> bool {
+    period.passed(before, now)
+}
+
+impl Observer for ProgressLine<'_> {
+    fn on_event(&mut self, event: &Event<'_>) -> Answer {
+        match event {
+            Event::EpisodeEnded(ended) => self.episode(ended),
+            Event::Evaluated(evaluated) => {
+                self.evaluation = EvaluationSummary::of(evaluated.returns).map(|summary| summary.mean);
+                if self.output.is_verbose()
+                    && let Some(mean) = self.evaluation
+                {
+                    let (env_steps, count) = (evaluated.progress.env_steps, evaluated.returns.len());
+                    self.log(&format!(
+                        "env steps {env_steps:>7}  evaluation of {count} episodes  mean {mean:.1}"
+                    ));
+                }
+            }
+            _ => {}
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// A number with its thousands apart: 123,456.
+pub(crate) fn thousands(number: f64) -> String {
+    let digits = format!("{:.0}", number.max(0.0));
+    let mut grouped = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// A time as people write it: 0.04 s, 12 s, 3 min 20 s, 2 h 5 min.
+pub(crate) fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 10.0 => format!("{s:.2} s"),
+        s if s < 60.0 => format!("{s:.0} s"),
+        s if s < 3600.0 => format!("{:.0} min {:.0} s", (s / 60.0).floor(), s % 60.0),
+        s => format!("{:.0} h {:.0} min", (s / 3600.0).floor(), (s % 3600.0) / 60.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_for_people() {
+        assert_eq!(thousands(123_456.4), "123,456");
+        assert_eq!(thousands(999.0), "999");
+        assert_eq!([0.041, 12.3, 200.0, 7500.0].map(duration), ["0.04 s", "12 s", "3 min 20 s", "2 h 5 min"]);
+    }
+}
