@@ -31,3 +31,8 @@ pub use events::{Event, Observer, Watcher};
 pub use policy::Policy;
 pub use run::RunDirectory;
 pub use trainer::{StopReason, Trainer, TrainerState, network_spec_of};
+
+/// The instruction set that networks are computed with on this machine.
+pub fn instruction_set() -> String {
+    deepq_cpu::InstructionSet::detect().to_string()
+}

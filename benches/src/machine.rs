@@ -1,0 +1,33 @@
+//! Where results go, and the machine they are from.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+/// Writes a result with its command and its machine to `benches/results/<name>.json`.
+pub(crate) fn write_result(name: &str, command: &str, result: Value) -> std::io::Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("results");
+    std::fs::create_dir_all(&folder)?;
+    let path: PathBuf = folder.join(format!("{name}.json"));
+    let document = json!({ "command": command, "machine": machine(), "result": result });
+    std::fs::write(&path, serde_json::to_string_pretty(&document)? + "\n")?;
+    println!("written: benches/results/{name}.json");
+    Ok(())
+}
+
+/// The processor, its cores and its load, as the system tells them.
+pub(crate) fn machine() -> Value {
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let field = |name: &str| {
+        let line = cpuinfo.lines().find(|line| line.split(':').next().is_some_and(|key| key.trim() == name));
+        line.and_then(|line| line.split(':').nth(1)).unwrap_or("unknown").trim().to_owned()
+    };
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    json!({
+        "processor": format!("{} family {} model {}", field("model name"), field("cpu family"), field("model")),
+        "cores": std::thread::available_parallelism().map_or(0, |cores| cores.get()),
+        "instruction_set": deepq::instruction_set(),
+        "load_average_1_min": load.split_whitespace().next().unwrap_or("unknown"),
+        "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+    })
+}

@@ -1,0 +1,39 @@
+//! Env steps a second of the presets, on one core.
+
+use std::error::Error;
+use std::time::Instant;
+
+use deepq::{Config, Trainer};
+use serde_json::json;
+
+use crate::machine::write_result;
+
+/// Times each preset three times with one seed, without evaluations while training.
+pub(crate) fn run() -> Result<(), Box<dyn Error>> {
+    let mut rows = vec![];
+    for preset in ["tutorial", "cleanrl-dqn", "sb3-dqn", "default-fixed"] {
+        let (mut config, _) = Config::resolve("CartPole-v1", Some(preset), None, &[])?;
+        config.evaluation.every_env_steps = None;
+        let mut walls = vec![];
+        let mut progress = deepq::Progress::default();
+        for _ in 0..3 {
+            let started = Instant::now();
+            let mut trainer = Trainer::new(&config, 1)?;
+            trainer.run(&mut ())?;
+            walls.push(started.elapsed().as_secs_f64());
+            progress = trainer.progress();
+        }
+        walls.sort_by(f64::total_cmp);
+        let wall_s = walls[1];
+        let env_steps_per_s = progress.env_steps as f64 / wall_s;
+        println!(
+            "{preset}: {} env steps, {} gradient steps in {wall_s:.3} s (median of 3): {env_steps_per_s:.0} env steps/s",
+            progress.env_steps, progress.gradient_steps
+        );
+        rows.push(json!({
+            "preset": preset, "env_steps": progress.env_steps, "gradient_steps": progress.gradient_steps,
+            "wall_s": walls, "env_steps_per_s": env_steps_per_s,
+        }));
+    }
+    Ok(write_result("speed", "cargo xtask bench speed", json!(rows))?)
+}
