@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use common::{cart_pole, tool};
+use common::{any_tool, cart_pole, tool};
 use deepq_core::Frame;
 use deepq_view::mp4::{Mp4Error, Mp4Stats, Mp4Writer};
 use tempfile::tempdir;
@@ -275,7 +275,7 @@ fn a_full_disk_leaves_the_old_video() {
     let directory = tempdir().unwrap();
     let path = directory.path().join("video.mp4");
     fs::write(&path, "the old video").unwrap();
-    let output = Command::new("sh")
+    let output = Command::new("/bin/sh")
         .args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" --exact child_writes_a_video --ignored"])
         .arg(std::env::current_exe().unwrap())
         .env("DEEPQ_TEST_VIDEO", &path)
@@ -389,7 +389,7 @@ const PAGE: &str = include_str!("player.html");
 
 #[test]
 fn chromium_plays_it_with_the_right_colours() {
-    let Some(chromium) = tool("chromium").or_else(|| tool("chromium-browser")) else { return };
+    let Some(chromium) = any_tool(&["chromium", "chromium-browser"]) else { return };
     let directory = tempdir().unwrap();
     let video = directory.path().join("colours.mp4");
     let colours = [[202, 152, 101], [210, 30, 40], [40, 190, 60], [255, 255, 255]];

@@ -9,17 +9,22 @@ use deepq_core::Frame;
 /// The program `name` of the search path. Where it is missing, the test is to be skipped, which is said on standard
 /// error; with `DEEPQ_REQUIRE_TOOLS=1` it fails instead.
 pub(crate) fn tool(name: &str) -> Option<PathBuf> {
-    let found = std::env::var_os("PATH").and_then(|path| {
-        std::env::split_paths(&path).map(|directory| directory.join(name)).find(|p| p.is_file())
-    });
+    any_tool(&[name])
+}
+
+/// The first of the programs `names` that the search path has, otherwise as [`tool`].
+pub(crate) fn any_tool(names: &[&str]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let places = |name| std::env::split_paths(&path).map(move |directory| directory.join(name));
+    let found = names.iter().flat_map(places).find(|place| place.is_file());
     if found.is_none() {
-        skip(&format!("{name} not found"));
+        skip(&format!("{} not found", names.join(" or ")));
     }
     found
 }
 
 /// Says that the test at hand is skipped; with `DEEPQ_REQUIRE_TOOLS=1` it fails.
-pub(crate) fn skip(why: &str) {
+fn skip(why: &str) {
     let test = std::thread::current().name().unwrap_or("?").to_owned();
     assert!(
         std::env::var_os("DEEPQ_REQUIRE_TOOLS").is_none_or(|value| value != "1"),
