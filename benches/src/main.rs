@@ -6,6 +6,7 @@ mod machine;
 mod recipes;
 mod seeds;
 mod speed;
+mod start_up;
 
 use std::process::ExitCode;
 
@@ -18,6 +19,7 @@ usage: deepq-bench STUDY [FIRST_SEED SEEDS]
   sb3            Stable-Baselines3's recipe, the 20 seeds of benches/peers/results/sb3_cartpole.json
   faults         the tutorial's faults mended one by one, 20 seeds each
   speed          env steps a second of each preset, one core
+  start-up       time to the first step and memory of the program deepq
   try PRESET FIRST_SEED SEEDS [KEY=VALUE]...   any recipe, printed only";
 
 fn main() -> ExitCode {
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Some("sb3") => recipes::sb3(first, count),
         Some("faults") => faults::run(first, count),
         Some("speed") => speed::run(),
+        Some("start-up") => start_up::run(),
         Some("try") if args.len() > 1 => {
             recipes::attempt(&args[1], first, count, args.get(4..).unwrap_or(&[]))
         }

@@ -1,5 +1,6 @@
 //! The repository's own commands: `cargo xtask COMMAND`. Each command is one file.
 
+mod bench;
 mod command;
 mod lint;
 mod repository;
@@ -17,7 +18,11 @@ Usage: cargo xtask COMMAND
 Commands:
   lint   Format, clippy, documentation, and the rules of the repository
   test   Install what the tests need, then run every test of the workspace
+  bench  Measure: engine, speed, start-up (release, one core; leave the machine alone meanwhile)
+  study  Train over many seeds: default, default-fixed, cleanrl, sb3, faults
   help   Print this
+
+What bench and study find is written to benches/results/.
 ";
 
 fn main() -> ExitCode {
@@ -26,6 +31,8 @@ fn main() -> ExitCode {
     let outcome = match arguments.as_slice() {
         ["test"] => test::run_all(),
         ["lint"] => lint::run_all(),
+        ["bench", arguments @ ..] => bench::bench(arguments),
+        ["study", arguments @ ..] => bench::study(arguments),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())

@@ -68,9 +68,16 @@ impl Actor {
     /// Where an environment fails.
     ///
     /// # Panics
-    /// If there are not as many seeds as environments, or if the store has observations already: a step taken
-    /// before would get a transition over the reset.
+    /// If there are not as many seeds as environments, if the store was made for other environments or for
+    /// transitions over other steps, or if it has observations already: a step taken before would get a
+    /// transition over the reset.
     pub fn reset(&mut self, seeds: &[u64], store: &mut ReplayStore) -> Result<(), VectorEnvError> {
+        let fits = store.config();
+        let (envs, n_step) = (self.envs.len(), self.accumulators[0].n_step());
+        let (element, observation_len) = (self.envs.element(), self.envs.observation_len());
+        assert_eq!((fits.envs, fits.n_step), (envs, n_step), "environments and steps of a transition");
+        assert_eq!((fits.element, fits.observation_len), (element, observation_len), "observations");
+        assert!(fits.actions >= self.envs.spec().actions, "actions of the store");
         assert!(!store.has_observations(), "a run begins with a store without observations");
         self.accumulators.iter_mut().for_each(NStepAccumulator::clear);
         self.envs.reset(seeds)?;
@@ -117,12 +124,14 @@ impl Actor {
 
     /// Takes over what [`save_state`](Self::save_state) wrote.
     ///
+    /// `store` is the one it feeds, its own state loaded already.
+    ///
     /// # Errors
     /// Where the bytes are not the state of such an actor.
-    pub fn load_state(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
+    pub fn load_state(&mut self, state: &mut StateReader<'_>, store: &ReplayStore) -> Result<(), StateError> {
         state.tag("actor")?;
         self.envs.load_state(state)?;
         self.policy.load_state(state)?;
-        self.accumulators.iter_mut().try_for_each(|accumulator| accumulator.load_state(state))
+        self.accumulators.iter_mut().try_for_each(|accumulator| accumulator.load_state(state, store))
     }
 }

@@ -1,5 +1,6 @@
 //! n-step returns.
 
+use crate::replay::ReplayStore;
 use crate::{StateError, StateReader, StateWriter, Step};
 
 /// Names an observation that a replay memory keeps.
@@ -48,6 +49,11 @@ impl NStepAccumulator {
     pub fn new(n: usize, gamma: f64) -> Self {
         assert!(n > 0, "a transition spans at least 1 step");
         Self { n, gamma, pending: Vec::with_capacity(n) }
+    }
+
+    /// The steps that a transition spans in the middle of an episode.
+    pub fn n_step(&self) -> usize {
+        self.n
     }
 
     /// Takes one step: at `observation` the `action` gave `step` and led to `next`, which is the true last
@@ -104,17 +110,20 @@ impl NStepAccumulator {
 
     /// Takes over what [`save_state`](Self::save_state) wrote.
     ///
+    /// `store` is the one that holds the observations of the waiting steps.
+    ///
     /// # Errors
-    /// Where the bytes are not the state of an accumulator over as many steps.
-    pub fn load_state(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
+    /// Where the bytes are not the state of an accumulator over as many steps, whose observations are in the
+    /// store.
+    pub fn load_state(&mut self, state: &mut StateReader<'_>, store: &ReplayStore) -> Result<(), StateError> {
         state.tag("n-step")?;
         state.expect_u64("steps of a transition", self.n as u64)?;
         let waiting = state.u64_at_most("steps that wait for their transition", self.n as u64 - 1)?;
         self.pending.clear();
         for _ in 0..waiting {
             self.pending.push(Pending {
-                observation: ObservationRef(state.u32("observation")?),
-                action: state.u32("action")?,
+                observation: store.checked_observation(state.u32("observation")?)?,
+                action: store.checked_action(state.u32("action")?)?,
                 reward: state.f64("reward")?,
             });
         }
@@ -125,6 +134,7 @@ impl NStepAccumulator {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::replay::ReplayStoreConfig;
 
     /// Runs an accumulator over rewards; observation `i` is the one step `i` was taken at.
     fn run(n: usize, gamma: f64, rewards: &[f64], end: Step) -> Vec<Transition> {
@@ -196,9 +206,28 @@ mod tests {
         let mut state = StateWriter::new();
         accumulator.save_state(&mut state);
         let bytes = state.into_bytes();
-        let mut other = NStepAccumulator::new(3, 0.9);
-        other.load_state(&mut StateReader::new(&bytes)).unwrap();
+        let mut store = ReplayStore::new(ReplayStoreConfig {
+            capacity: 4,
+            envs: 1,
+            actions: 2,
+            n_step: 3,
+            element: crate::ElementKind::F32,
+            observation_len: 1,
+        });
+        store.push_observations(crate::Observation::F32(&[0.0]));
+        let load = |bytes: &[u8], n: usize| {
+            let mut other = NStepAccumulator::new(n, 0.9);
+            other.load_state(&mut StateReader::new(bytes), &store).map(|()| other)
+        };
+        let mut other = load(&bytes, 3).unwrap();
         assert_eq!(push(&mut accumulator, 2), push(&mut other, 2));
-        assert!(NStepAccumulator::new(4, 0.9).load_state(&mut StateReader::new(&bytes)).is_err());
+        assert!(load(&bytes, 4).is_err());
+        // The first waiting step's observation and action follow two tags, two lengths.
+        let start = bytes.len() - 2 * 16;
+        for (place, value) in [(start, 200u8), (start + 4, 2)] {
+            let mut damaged = bytes.clone();
+            damaged[place] = value;
+            assert!(load(&damaged, 3).is_err(), "byte {place} = {value}");
+        }
     }
 }

@@ -123,15 +123,15 @@ impl Rig {
 
     fn save(&self) -> Vec<u8> {
         let mut state = StateWriter::new();
-        self.actor.save_state(&mut state);
         self.store.save_state(&mut state);
+        self.actor.save_state(&mut state);
         state.into_bytes()
     }
 
     fn load(&mut self, bytes: &[u8]) {
         let mut reader = StateReader::new(bytes);
-        self.actor.load_state(&mut reader).unwrap();
         self.store.load_state(&mut reader).unwrap();
+        self.actor.load_state(&mut reader, &self.store).unwrap();
         reader.finish().unwrap();
     }
 

@@ -70,8 +70,8 @@ impl Run {
 
     fn save(&self) -> Vec<u8> {
         let mut state = StateWriter::new();
-        self.actor.save_state(&mut state);
         self.store.save_state(&mut state);
+        self.actor.save_state(&mut state);
         self.stream.save_state(&mut state);
         for which in [Parameters::Online, Parameters::Target] {
             state.f32_slice(&self.learner.network().parameters(which));
@@ -82,8 +82,8 @@ impl Run {
 
     fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
         let mut state = StateReader::new(bytes);
-        self.actor.load_state(&mut state)?;
         self.store.load_state(&mut state)?;
+        self.actor.load_state(&mut state, &self.store)?;
         self.stream.load_state(&mut state)?;
         let network = self.learner.network_mut();
         let mut parameters = vec![0.0; network.layout().len()];

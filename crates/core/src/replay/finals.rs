@@ -56,7 +56,10 @@ impl Finals {
 
     /// Forgets all that are older than the one with the given number.
     pub(super) fn forget_before(&mut self, number: u32) {
-        self.first = self.full_number(number);
+        // A crafted state may name them out of order; whatever it names stays within what is kept.
+        if self.contains(number) {
+            self.first = self.full_number(number);
+        }
     }
 
     /// The number before it was taken modulo [`NUMBERS`]: all those kept lie within half of the circle.
@@ -86,7 +89,7 @@ impl Finals {
         state.tag("finals")?;
         let element = self.observations.element();
         let mut loaded = Self::new(element, self.observation_len);
-        loaded.first = state.u64("number of the oldest final observation")?;
+        loaded.first = state.u64_at_most("number of the oldest final observation", 1 << 62)?;
         loaded.next = loaded.first;
         let next = state.u64("number of the next final observation")?;
         if next < loaded.first || next - loaded.first > most {

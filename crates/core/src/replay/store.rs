@@ -44,6 +44,9 @@ pub struct ReplayStore {
     transitions_pushed: u64,
 }
 
+/// No run counts further; a state that says so is damaged, and its sums would overflow.
+const MOST_PUSHED: u64 = 1 << 62;
+
 /// Marks a reference to a last observation.
 const FINAL: u32 = 1 << 31;
 
@@ -201,7 +204,7 @@ impl ReplayStore {
         state.expect_u64("replay capacity", self.config.capacity as u64)?;
         state.expect_u64("number of environments", self.config.envs as u64)?;
         state.expect_u64("steps of a transition", self.config.n_step as u64)?;
-        loaded.rows_pushed = state.u64("rows pushed")?;
+        loaded.rows_pushed = state.u64_at_most("rows pushed", MOST_PUSHED)?;
         let rows_filled = loaded.rows_pushed.min(self.rows as u64) as usize;
         let filled = rows_filled * self.config.envs * self.config.observation_len;
         let observations = state.observation("replay observations", self.config.element)?;
@@ -216,7 +219,10 @@ impl ReplayStore {
     }
 
     fn load_transitions(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
-        self.transitions_pushed = state.u64("transitions pushed")?;
+        self.transitions_pushed = state.u64_at_most("transitions pushed", MOST_PUSHED)?;
+        if self.rows_pushed == 0 && self.transitions_pushed > 0 {
+            return Err(StateError::mismatch("rows pushed", "at least 1 beside transitions", 0));
+        }
         let count = self.transitions_pushed.min(self.config.capacity as u64) as usize;
         let mut columns = Vec::with_capacity(5);
         for what in ["observation", "action", "reward", "discount", "next observation"] {
@@ -226,25 +232,30 @@ impl ReplayStore {
             }
             columns.push(column);
         }
-        if let Some(action) = columns[1].iter().find(|action| **action as usize >= self.config.actions) {
-            return Err(StateError::mismatch("action", format!("below {}", self.config.actions), action));
-        }
         for i in 0..count {
             let transition = Transition {
-                observation: self.checked(columns[0][i])?,
-                action: columns[1][i],
+                observation: self.checked_observation(columns[0][i])?,
+                action: self.checked_action(columns[1][i])?,
                 reward: f32::from_bits(columns[2][i]),
                 discount: f32::from_bits(columns[3][i]),
-                next_observation: self.checked(columns[4][i])?,
+                next_observation: self.checked_observation(columns[4][i])?,
             };
             self.transitions.push(transition);
         }
         Ok(())
     }
 
+    /// An action that there is.
+    pub(crate) fn checked_action(&self, action: u32) -> Result<u32, StateError> {
+        match (action as usize) < self.config.actions {
+            true => Ok(action),
+            false => Err(StateError::mismatch("action", format!("below {}", self.config.actions), action)),
+        }
+    }
+
     /// A reference to an observation that is there; one row more than was pushed may be named, as the next
     /// observation of the newest transitions.
-    fn checked(&self, reference: u32) -> Result<ObservationRef, StateError> {
+    pub(crate) fn checked_observation(&self, reference: u32) -> Result<ObservationRef, StateError> {
         let there = if reference & FINAL != 0 {
             self.finals.contains(reference & !FINAL)
         } else {

@@ -20,6 +20,9 @@ pub struct TrainerState {
     pub trainer: Vec<u8>,
 }
 
+/// No run counts further; a state that says so is damaged, and its sums would overflow.
+const MOST_STEPS: u64 = 1 << 62;
+
 impl Trainer {
     /// All that its future depends on.
     pub fn state(&self) -> TrainerState {
@@ -86,16 +89,16 @@ impl Trainer {
         state.tag("trainer")?;
         state.expect_u64("seed", self.seed)?;
         self.progress = Progress {
-            env_steps: state.u64("env steps")?,
-            gradient_steps: state.u64("gradient steps")?,
-            episodes: state.u64("episodes")?,
+            env_steps: state.u64_at_most("env steps", MOST_STEPS)?,
+            gradient_steps: state.u64_at_most("gradient steps", MOST_STEPS)?,
+            episodes: state.u64_at_most("episodes", MOST_STEPS)?,
         };
         self.learned = Learned {
             loss: state.f64("sum of losses")?,
             q_mean: state.f64("sum of values")?,
             batches: state.u64("batches")?,
         };
-        self.actor.load_state(state)?;
+        self.actor.load_state(state, &self.store)?;
         self.replay_stream.load_state(state)?;
         self.best = None;
         if state.bool("whether there is a best policy")? {
