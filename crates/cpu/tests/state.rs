@@ -133,3 +133,29 @@ fn clipping_scales_the_step_and_leaves_the_gradient() {
         assert!((mean(&clipped) - 0.05 * before[0]).abs() < 1e-6);
     }
 }
+
+/// A subnormal mean would stay one for ever, and slow every later step down.
+#[test]
+fn means_of_gradients_that_stay_zero_become_zero() {
+    for isa in InstructionSet::supported() {
+        let spec = mlp(&[3, 8, 2]);
+        let mut network = network(&spec, 1, isa);
+        let (observation, mut output) = ([0.5, -1.0, 2.0], [0.0; 2]);
+        for step in 0..80_000 {
+            network.forward_train(Observation::F32(&observation), &mut output);
+            let d_output = if step == 0 { [1.0, -1.0] } else { [0.0; 2] };
+            network.backward(&d_output);
+            network.optimizer_step(1e-3, None);
+            if isa == InstructionSet::Portable && step > 2_000 {
+                break;
+            }
+        }
+        let bytes = saved(&network);
+        let mut state = StateReader::new(&bytes);
+        state.tag("adam").unwrap();
+        state.u64("steps").unwrap();
+        let (mean, square) = (state.f32_vec("mean").unwrap(), state.f32_vec("square").unwrap());
+        assert!(mean.iter().all(|value| *value == 0.0), "{isa}: {mean:?}");
+        assert!(square.iter().all(|value| !value.is_subnormal()), "{isa}: {square:?}");
+    }
+}

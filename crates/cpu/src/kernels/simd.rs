@@ -38,11 +38,16 @@ pub(super) trait Simd: Copy + 'static {
     unsafe fn rectify(a: Self::Vector) -> Self::Vector;
     /// ReLU's derivative times `gradient`: 0 where `output` is at most 0, else `gradient`.
     unsafe fn rectify_gradient(output: Self::Vector, gradient: Self::Vector) -> Self::Vector;
+    /// 0 where the element is nearer to 0 than [`TINY`], else the element. NaN stays NaN.
+    unsafe fn flush(a: Self::Vector) -> Self::Vector;
     /// Eight rows of eight elements, `from_stride` apart, become columns.
     unsafe fn transpose_8x8(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize);
     /// Four rows of four elements, `from_stride` apart, become columns.
     unsafe fn transpose_4x4(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize);
 }
+
+/// Below this, 2⁻¹⁰⁰, a running mean counts as 0: see [`Simd::flush`] and where it is used.
+pub(super) const TINY: f32 = f32::from_bits((127 - 100) << 23);
 
 /// Plain Rust. On processors where fused multiply-add is part of the base instruction set (AArch64) the
 /// compiler makes vectors of it.
@@ -102,6 +107,10 @@ impl Simd for Portable {
         std::array::from_fn(|lane| if output[lane] <= 0.0 { 0.0 } else { gradient[lane] })
     }
     #[inline(always)]
+    unsafe fn flush(a: [f32; 4]) -> [f32; 4] {
+        a.map(|a| if a.abs() < TINY { 0.0 } else { a })
+    }
+    #[inline(always)]
     unsafe fn transpose_8x8(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
         // SAFETY: the four quarters of the 8×8 elements that the caller vouches for.
         unsafe {
@@ -131,7 +140,7 @@ pub(super) use x86_64::{Avx2, Avx512};
 mod x86_64 {
     use std::arch::x86_64::*;
 
-    use super::Simd;
+    use super::{Simd, TINY};
 
     /// A vector's operations that are one intrinsic each.
     macro_rules! intrinsics {
@@ -175,6 +184,8 @@ mod x86_64 {
             rectify(a: __m512) -> __m512 = _mm512_max_ps(_mm512_setzero_ps(), a);
             rectify_gradient(output: __m512, gradient: __m512) -> __m512 = _mm512_maskz_mov_ps(
                 _mm512_cmp_ps_mask::<_CMP_NLE_UQ>(output, _mm512_setzero_ps()), gradient);
+            flush(a: __m512) -> __m512 = _mm512_maskz_mov_ps(
+                _mm512_cmp_ps_mask::<_CMP_NLT_UQ>(_mm512_abs_ps(a), _mm512_set1_ps(TINY)), a);
             transpose_8x8(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) =
                 transpose_8x8(from, from_stride, to, to_stride);
             transpose_4x4(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) =
@@ -216,6 +227,9 @@ mod x86_64 {
             rectify(a: __m256) -> __m256 = _mm256_max_ps(_mm256_setzero_ps(), a);
             rectify_gradient(output: __m256, gradient: __m256) -> __m256 = _mm256_and_ps(
                 _mm256_cmp_ps::<_CMP_NLE_UQ>(output, _mm256_setzero_ps()), gradient);
+            flush(a: __m256) -> __m256 = _mm256_and_ps(
+                _mm256_cmp_ps::<_CMP_NLT_UQ>(
+                    _mm256_andnot_ps(_mm256_set1_ps(-0.0), a), _mm256_set1_ps(TINY)), a);
             transpose_8x8(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) =
                 transpose_8x8(from, from_stride, to, to_stride);
             transpose_4x4(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) =
