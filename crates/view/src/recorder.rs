@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use deepq::run::CheckpointChoice;
 use deepq::{MOST_EPISODE_STEPS, Registry, RunDirectory, evaluation_seeds};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ViewError;
 use crate::episode::Episode;
@@ -43,10 +43,42 @@ pub struct RecordRequest<'a> {
     pub registry: &'a Registry,
 }
 
+/// What `recordings.json`, beside the videos, tells of one of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Listed {
+    /// The name of the video's file.
+    pub(crate) file: String,
+    /// The sum of the episode's rewards; null where it is no number.
+    #[serde(rename = "return")]
+    pub(crate) episodic_return: Option<f64>,
+    /// The episode's steps.
+    pub(crate) length: u32,
+    /// The episode's seed.
+    pub(crate) seed: u64,
+}
+
+const LIST: &str = "recordings.json";
+
+/// The name of an episode's video.
+pub(crate) fn file_name(episode: usize) -> String {
+    format!("rl-video-episode-{episode}.mp4")
+}
+
+/// What is known of the videos in a folder: nothing where the list is missing or damaged.
+pub(crate) fn listed(folder: &Path) -> Vec<Listed> {
+    let text = std::fs::read(folder.join(LIST)).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
+}
+
+fn write_list(folder: &Path, list: &[Listed]) -> Result<(), ViewError> {
+    let text = serde_json::to_vec_pretty(list).expect("a list of plain values");
+    Ok(deepq::run::write_atomically(&folder.join(LIST), &text)?)
+}
+
 /// Films episodes, several side by side, and gives them in their order.
 ///
 /// `rl-video-episode-0.mp4` and so on each hold the first observation's picture and one after every step, at the
-/// environment's frame rate.
+/// environment's frame rate. `recordings.json` beside them tells each one's return, length and seed.
 ///
 /// # Errors
 /// Where the run cannot be read, the environment draws nothing, or a file cannot be written.
@@ -57,16 +89,37 @@ pub fn record(request: &RecordRequest<'_>) -> Result<Vec<Recording>, ViewError> 
         path: request.out.display().to_string(),
         source,
     })?;
+    let mut list = listed(request.out);
+    list.retain(|old| (0..request.episodes).all(|episode| file_name(episode) != old.file));
+    if request.out.join(LIST).exists() {
+        // Should this be stopped half way, no new video stands beside an old one's return.
+        write_list(request.out, &list)?;
+    }
+    let recordings = film_all(request, &env)?;
+    let new = recordings.iter().enumerate().map(|(episode, recording)| Listed {
+        file: file_name(episode),
+        episodic_return: recording.episodic_return.is_finite().then_some(recording.episodic_return),
+        length: recording.length,
+        seed: recording.seed,
+    });
+    list.splice(0..0, new);
+    if !list.is_empty() {
+        write_list(request.out, &list)?;
+    }
+    Ok(recordings)
+}
+
+fn film_all(request: &RecordRequest<'_>, env: &str) -> Result<Vec<Recording>, ViewError> {
     let seeds = evaluation_seeds(request.seed, "recording", request.episodes);
     let next = AtomicUsize::new(0);
     let recordings = Mutex::new(vec![None; seeds.len()]);
     let film = || -> Result<(), ViewError> {
         let policy = request.run.policy(request.choice, request.registry)?;
-        let mut episode = Episode::new(request.registry, &env, policy)?;
+        let mut episode = Episode::new(request.registry, env, policy)?;
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             let Some(seed) = seeds.get(number) else { return Ok(()) };
-            let path = request.out.join(format!("rl-video-episode-{number}.mp4"));
+            let path = request.out.join(file_name(number));
             let recording = film_episode(&mut episode, *seed, path)?;
             recordings.lock().unwrap_or_else(|poisoned| poisoned.into_inner())[number] = Some(recording);
         }

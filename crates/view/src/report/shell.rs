@@ -1,0 +1,103 @@
+//! Commands as one types them into a shell.
+
+use super::markup::is_deceptive;
+
+/// Arguments of a POSIX shell or bash: what is not plain is quoted.
+pub(super) fn quoted(arguments: &[String]) -> String {
+    arguments.iter().map(|argument| quote(argument)).collect::<Vec<_>>().join(" ")
+}
+
+fn quote(argument: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
+    if !argument.is_empty() && argument.chars().all(is_plain) {
+        return argument.to_owned();
+    }
+    if !argument.chars().any(is_deceptive) {
+        return format!("'{}'", argument.replace('\'', r"'\''"));
+    }
+    // Characters that one cannot see are written as what they are.
+    let escaped: String = argument
+        .chars()
+        .map(|c| match c {
+            '\'' | '\\' => format!("\\{c}"),
+            _ if is_deceptive(c) => c.to_string().bytes().map(|byte| format!("\\x{byte:02x}")).collect(),
+            _ => c.to_string(),
+        })
+        .collect();
+    format!("$'{escaped}'")
+}
+
+/// The command that trains one run again from its recorded command line: without where it was written to, how it
+/// was watched and which other seeds were trained beside it. `None` where it is no `deepq train`.
+pub(super) fn training_again(command: &[String], seed: u64) -> Option<Vec<String>> {
+    let [_, train, rest @ ..] = command else { return None };
+    if train != "train" {
+        return None;
+    }
+    const LEFT_OUT: [&str; 5] = ["--out", "--seed", "--seeds", "--render", "--fps"];
+    let mut again = vec!["deepq".to_owned(), "train".to_owned()];
+    let mut rest = rest.iter();
+    while let Some(argument) = rest.next() {
+        let name = argument.split('=').next().unwrap_or_default();
+        if LEFT_OUT.contains(&name) {
+            if name == argument {
+                rest.next();
+            }
+        } else if !matches!(argument.as_str(), "--json" | "-q" | "--quiet" | "-v" | "--verbose") {
+            again.push(argument.clone());
+        }
+    }
+    again.extend(["--seed".to_owned(), seed.to_string()]);
+    Some(again)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        line.split(' ').map(String::from).collect()
+    }
+
+    #[test]
+    fn a_shell_reads_back_what_was_quoted() {
+        let odd = [
+            "plain-1.0",
+            "",
+            "a b",
+            "it's",
+            "$(reboot)",
+            "`x`;*",
+            "line\nbreak's\\",
+            "\u{1b}[2J",
+            "left\u{202e}right",
+            "--set",
+            "a={b=1}",
+            "ünïcode",
+        ];
+        let odd: Vec<String> = odd.map(String::from).to_vec();
+        let line = quoted(&odd);
+        assert!(!line.chars().any(is_deceptive), "{line:?}");
+        let Ok(output) =
+            std::process::Command::new("bash").args(["-c", &format!("printf '%s\\0' {line}")]).output()
+        else {
+            return assert!(line.contains(r"$'line\x0abreak\'s\\'"), "{line}");
+        };
+        let read: Vec<&str> = str::from_utf8(&output.stdout).unwrap().split_terminator('\0').collect();
+        assert_eq!(read, odd);
+    }
+
+    #[test]
+    fn training_again_keeps_what_determines_the_run() {
+        let command = words(
+            "/usr/bin/deepq train CartPole-v1 --preset sb3-dqn --seeds 4 --out runs/x --set learning.gamma=0.9 --seed=3 -q",
+        );
+        let again = training_again(&command, 6).unwrap();
+        assert_eq!(
+            again,
+            words("deepq train CartPole-v1 --preset sb3-dqn --set learning.gamma=0.9 --seed 6")
+        );
+        assert_eq!(training_again(&words("python3 my.py"), 6), None);
+        assert_eq!(training_again(&[], 6), None);
+    }
+}
