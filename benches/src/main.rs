@@ -7,6 +7,7 @@ mod recipes;
 mod seeds;
 mod speed;
 mod start_up;
+mod tables;
 
 use std::process::ExitCode;
 
@@ -20,6 +21,7 @@ usage: deepq-bench STUDY [FIRST_SEED SEEDS]
   faults         the tutorial's faults mended one by one, 20 seeds each
   speed          env steps a second of each preset, one core
   start-up       time to the first step and memory of the program deepq
+  tables         writes the tables of README.md and docs anew from benches/results
   try PRESET FIRST_SEED SEEDS [KEY=VALUE]...   any recipe, printed only";
 
 fn main() -> ExitCode {
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Some("faults") => faults::run(first, count),
         Some("speed") => speed::run(),
         Some("start-up") => start_up::run(),
+        Some("tables") => tables::run(),
         Some("try") if args.len() > 1 => {
             recipes::attempt(&args[1], first, count, args.get(4..).unwrap_or(&[]))
         }

@@ -1,0 +1,111 @@
+//! The words of the tables, in Korean.
+
+use super::Language;
+
+/// A word of a table in the page's language.
+pub(super) fn word(english: &str, language: Language) -> &str {
+    let korean = || KOREAN.iter().find(|(word, _)| *word == english).map(|(_, korean)| *korean);
+    match language {
+        Language::English => english,
+        Language::Korean => korean().unwrap_or(english),
+    }
+}
+
+const KOREAN: &[(&str, &str)] = &[
+    ("not measured yet", "아직 측정하지 않았습니다"),
+    ("measured", "측정값"),
+    ("goal", "목표"),
+    ("cores", "코어"),
+    ("load", "부하"),
+    ("of", "/"),
+    ("seeds whose final policy reaches 475", "최종 정책이 475 이상인 시드"),
+    ("final mean return: least / 5th percentile / median", "최종 평균 보상: 최소 / 5백분위 / 중앙값"),
+    ("IQM of the final means, 95 % interval", "최종 평균의 IQM, 95 % 신뢰구간"),
+    ("seconds of training: median / 95th percentile / greatest", "학습 시간(초): 중앙값 / 95백분위 / 최대"),
+    ("env steps: median / greatest", "환경 스텝: 중앙값 / 최대"),
+    (
+        "evaluations that reach 475 after a seed's first that does",
+        "처음 475에 도달한 뒤의 평가 중 475 이상인 비율",
+    ),
+    ("seeds of which 95 % of these do", "그 비율이 95 % 이상인 시드"),
+    ("seeds", "시드"),
+    ("preset", "프리셋"),
+    ("env steps", "환경 스텝"),
+    ("gradient steps", "경사 스텝"),
+    ("seconds", "초"),
+    ("env steps/s", "환경 스텝/초"),
+    ("deepq", "deepq"),
+    ("published", "발표된 값"),
+    ("PyTorch, re-implemented", "PyTorch 재구현"),
+    ("Stable-Baselines3", "Stable-Baselines3"),
+    (
+        "training return, last 100 episodes, mean ± std over seeds",
+        "마지막 100 에피소드의 학습 보상, 시드 평균 ± 표준편차",
+    ),
+    ("median of the final means", "최종 평균의 중앙값"),
+    ("IQM of the final means", "최종 평균의 IQM"),
+    ("least final mean", "가장 낮은 최종 평균"),
+    ("seconds of training, median", "학습 시간(초), 중앙값"),
+    ("what is changed", "바꾼 것"),
+    ("final median", "최종 중앙값"),
+    ("final IQM (95 % interval)", "최종 IQM (95 % 신뢰구간)"),
+    ("seeds ≥ 475", "475 이상인 시드"),
+    ("evaluations ≥ 475 after the first", "첫 도달 이후 475 이상인 평가"),
+    ("as written", "문서 그대로"),
+    ("truncation bootstraps", "시간 제한에서 부트스트랩"),
+    ("loss on the action taken only", "실행한 행동에만 손실"),
+    ("one gradient step of 64", "64개로 경사 스텝 한 번"),
+    ("ε per env step, 1 to 0.01 over 10,000", "ε를 환경 스텝마다, 10,000스텝에 걸쳐 1에서 0.01로"),
+    ("Huber loss", "Huber 손실"),
+    ("Double Q-learning", "Double Q-러닝"),
+    ("observations scaled", "관측값 크기 맞추기"),
+    ("target every 500 env steps", "타겟을 환경 스텝 500마다"),
+    ("10-step returns", "10-스텝 리턴"),
+    ("Polyak target, τ 0.01", "Polyak 타겟, τ 0.01"),
+    ("the small faults together, target as written", "작은 결함 모두 고침, 타겟은 문서 그대로"),
+    (
+        "Polyak target, 10-step returns, truncation, target network judged",
+        "Polyak 타겟, 10-스텝 리턴, 시간 제한 부트스트랩, 타겟 네트워크로 평가",
+    ),
+    ("the preset tutorial-fixed", "프리셋 tutorial-fixed"),
+    (
+        "one env step, whole process: median / greatest, ms",
+        "환경 스텝 하나, 프로세스 전체: 중앙값 / 최대, ms",
+    ),
+    ("peak memory while training, MiB", "학습 중 최대 메모리, MiB"),
+    ("peak memory with five videos and the report, MiB", "비디오 5개와 보고서 포함 최대 메모리, MiB"),
+    ("what", "항목"),
+    ("`default`: seeds whose final policy reaches 475", "`default`: 최종 정책이 475 이상인 시드"),
+    (
+        "`default`: seconds until solved, median / 95th percentile",
+        "`default`: 해결까지 초, 중앙값 / 95백분위",
+    ),
+    ("`default-fixed`: evaluations ≥ 475 after the first", "`default-fixed`: 첫 도달 이후 475 이상인 평가"),
+    ("`tutorial`: env steps/s", "`tutorial`: 환경 스텝/초"),
+    ("`cleanrl-dqn`: seconds for 500,000 env steps", "`cleanrl-dqn`: 환경 스텝 500,000의 초"),
+    ("`cleanrl-dqn`: last 100 training returns", "`cleanrl-dqn`: 마지막 100 학습 보상"),
+    ("`sb3-dqn`: seeds whose final policy reaches 475", "`sb3-dqn`: 최종 정책이 475 이상인 시드"),
+    ("`sb3-dqn`: env steps/s", "`sb3-dqn`: 환경 스텝/초"),
+    ("program start, one env step, exit: ms", "프로그램 시작, 환경 스텝 하나, 종료: ms"),
+    ("open goal", "남은 목표"),
+    ("at least SB3's", "SB3 이상"),
+    ("published 488.69 ± 16.11", "발표된 값 488.69 ± 16.11"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_that_the_tables_ask_for_is_translated() {
+        let sources = [include_str!("render.rs"), include_str!("../faults.rs")];
+        let asked = sources[0].split("word(\"").skip(1).filter_map(|after| after.split('"').next());
+        let variants = sources[1].split("const TRUNCATION").next().unwrap_or_default();
+        let variants = variants.lines().filter_map(|line| line.trim().strip_prefix("(\"")?.split('"').next());
+        let missing: Vec<&str> = asked
+            .chain(variants)
+            .filter(|asked| !KOREAN.iter().any(|(english, _)| english == asked))
+            .collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+}
