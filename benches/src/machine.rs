@@ -26,7 +26,7 @@ pub(crate) fn machine() -> Value {
     json!({
         "processor": format!("{} family {} model {}", field("model name"), field("cpu family"), field("model")),
         "cores": std::thread::available_parallelism().map_or(0, |cores| cores.get()),
-        "instruction_set": deepq::instruction_set(),
+        "instruction_set": deepq::instruction_set().unwrap_or_else(|error| error.to_string()),
         "load_average_1_min": load.split_whitespace().next().unwrap_or("unknown"),
         "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
     })

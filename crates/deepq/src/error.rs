@@ -42,6 +42,17 @@ pub enum Error {
         /// What to do.
         help: String,
     },
+    /// Learning diverged.
+    #[error(
+        "learning diverged: after {env_steps} env steps and {gradient_steps} gradient steps the network's numbers \
+         are no longer finite"
+    )]
+    Diverged {
+        /// Env steps taken.
+        env_steps: u64,
+        /// Steps of the optimiser taken.
+        gradient_steps: u64,
+    },
     /// An observer of the run failed.
     #[error("{0}")]
     Observer(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -71,6 +82,7 @@ impl Error {
             Self::Io { .. } => "io",
             Self::Damaged { .. } => "damaged",
             Self::Run { .. } => "run",
+            Self::Diverged { .. } => "diverged",
             Self::Observer(_) => "observer",
         }
     }
@@ -87,6 +99,9 @@ impl Error {
                 Some("free some space, or choose a folder on another disk with --out".into())
             }
             Self::Damaged { .. } => Some("use another checkpoint, or train again".into()),
+            Self::Diverged { .. } => {
+                Some("lower learning.learning_rate, or limit learning.max_gradient_norm".into())
+            }
             _ => None,
         }
     }

@@ -32,7 +32,19 @@ pub use policy::Policy;
 pub use run::RunDirectory;
 pub use trainer::{StopReason, Trainer, TrainerState, network_spec_of};
 
-/// The instruction set that networks are computed with on this machine.
-pub fn instruction_set() -> String {
-    deepq_cpu::InstructionSet::detect().to_string()
+/// The instruction set that networks are computed with: the best one of this processor, or the one that the
+/// environment variable `DEEPQ_ISA` names. All of them give the same bits.
+///
+/// # Errors
+/// Where `DEEPQ_ISA` names none, or one that this processor has not got. Networks are then computed with the best
+/// one; a program that wants its user to know asks here first.
+pub fn instruction_set() -> Result<String, config::ConfigError> {
+    use deepq_cpu::{INSTRUCTION_SET_VARIABLE, InstructionSet, InstructionSetError};
+    let message = |error| match error {
+        InstructionSetError::Environment(inner) => inner.to_string(),
+        other => other.to_string(),
+    };
+    InstructionSet::from_environment()
+        .map(|set| set.to_string())
+        .map_err(|error| config::ConfigError::new(INSTRUCTION_SET_VARIABLE, message(error)))
 }

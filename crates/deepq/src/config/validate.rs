@@ -72,7 +72,8 @@ impl Config {
             learning.every_env_steps,
             "at least 1",
         )?;
-        check(learning.batches >= 1, "learning.batches", learning.batches, "at least 1")?;
+        let batches = learning.batches;
+        check((1..=1_000_000).contains(&batches), "learning.batches", batches, "1 to 1000000")?;
         let tau = self.target.tau;
         check(tau > 0.0 && tau <= 1.0, "target.tau", tau, "above 0, up to 1")?;
         check_period(self.target.period, "target.period")?;

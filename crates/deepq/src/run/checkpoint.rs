@@ -7,10 +7,13 @@ use deepq_core::network::ParameterLayout;
 use serde::{Deserialize, Serialize};
 
 use super::files::{create_folder, write_synced};
-use super::weights::{read_weights, write_weights};
+use super::weights::{parse_weights, weights_file};
 use crate::{Error, Trainer, TrainerState};
 
 const NETWORK: &str = "network.safetensors";
+const OPTIMIZER: &str = "optimizer.state";
+const REPLAY: &str = "replay.state";
+const TRAINER: &str = "trainer.state";
 const MANIFEST: &str = "state.json";
 const FORMAT: u32 = 1;
 
@@ -105,40 +108,35 @@ fn sync_folder(folder: &Path) {
 fn write_parts(folder: &Path, trainer: &Trainer) -> Result<(), Error> {
     let _ = fs::remove_dir_all(folder);
     create_folder(folder)?;
-    let state = trainer.state();
+    let (state, progress) = (trainer.state(), trainer.progress());
     let sets: [(&str, &[f32]); 2] = [("online.", &state.online), ("target.", &state.target)];
-    write_weights(&folder.join(NETWORK), trainer.network().layout(), &sets)?;
-    for (name, bytes) in parts(&state) {
-        let path = folder.join(name);
-        write_synced(&path, bytes).map_err(|error| Error::io("cannot write", &path, error))?;
-    }
-    let progress = trainer.progress();
-    let names = [NETWORK].into_iter().chain(parts(&state).map(|(name, _)| name));
-    let manifest = Manifest {
+    let network = weights_file(&folder.join(NETWORK), trainer.network().layout(), &sets)?;
+    let mut manifest = Manifest {
         format: FORMAT,
         deepq: env!("CARGO_PKG_VERSION").into(),
         env_steps: progress.env_steps,
         gradient_steps: progress.gradient_steps,
         episodes: progress.episodes,
-        files: names.map(|name| describe(folder, name)).collect::<Result<_, _>>()?,
+        files: vec![],
     };
+    let parts: [(&str, &[u8]); 4] = [
+        (NETWORK, &network),
+        (OPTIMIZER, &state.optimizer),
+        (REPLAY, &state.replay),
+        (TRAINER, &state.trainer),
+    ];
+    for (name, bytes) in parts {
+        let path = folder.join(name);
+        write_synced(&path, bytes).map_err(|error| Error::io("cannot write", &path, error))?;
+        manifest.files.push(ManifestFile {
+            name: name.into(),
+            bytes: bytes.len() as u64,
+            crc32c: crc32c::crc32c(bytes),
+        });
+    }
     let path = folder.join(MANIFEST);
     let text = serde_json::to_vec_pretty(&manifest).map_err(|error| Error::damaged(&path, error))?;
     write_synced(&path, &text).map_err(|error| Error::io("cannot write", &path, error))
-}
-
-fn parts(state: &TrainerState) -> [(&'static str, &[u8]); 3] {
-    [
-        ("optimizer.state", &state.optimizer),
-        ("replay.state", &state.replay),
-        ("trainer.state", &state.trainer),
-    ]
-}
-
-fn describe(folder: &Path, name: &str) -> Result<ManifestFile, Error> {
-    let path = folder.join(name);
-    let bytes = fs::read(&path).map_err(|error| Error::io("cannot read", &path, error))?;
-    Ok(ManifestFile { name: name.into(), bytes: bytes.len() as u64, crc32c: crc32c::crc32c(&bytes) })
 }
 
 /// The env steps of all complete checkpoints, in ascending order.
@@ -159,50 +157,59 @@ pub(super) fn list(checkpoints: &Path) -> Result<Vec<u64>, Error> {
 
 /// Reads a whole checkpoint, every length and checksum verified.
 pub(super) fn read(folder: &Path, layout: &ParameterLayout) -> Result<TrainerState, Error> {
-    let manifest = verified_manifest(folder)?;
-    let part = |name: &str| {
-        let path = folder.join(name);
-        if !manifest.files.iter().any(|file| file.name == name) {
-            return Err(Error::damaged(&folder.join(MANIFEST), format!("it does not list {name}")));
-        }
-        fs::read(&path).map_err(|error| Error::io("cannot read", &path, error))
-    };
+    let manifest = Manifest::read(folder)?;
+    let network = manifest.verified(folder, NETWORK)?;
+    let parameters = |prefix| parse_weights(&folder.join(NETWORK), &network, layout, prefix);
     Ok(TrainerState {
-        online: read_weights(&folder.join(NETWORK), layout, "online.")?,
-        target: read_weights(&folder.join(NETWORK), layout, "target.")?,
-        optimizer: part("optimizer.state")?,
-        replay: part("replay.state")?,
-        trainer: part("trainer.state")?,
+        online: parameters("online.")?,
+        target: parameters("target.")?,
+        optimizer: manifest.verified(folder, OPTIMIZER)?,
+        replay: manifest.verified(folder, REPLAY)?,
+        trainer: manifest.verified(folder, TRAINER)?,
     })
 }
 
 /// Reads the parameters of one network of a checkpoint.
 pub(super) fn read_policy(folder: &Path, layout: &ParameterLayout, prefix: &str) -> Result<Vec<f32>, Error> {
-    verified_manifest(folder)?;
-    read_weights(&folder.join(NETWORK), layout, prefix)
+    let network = Manifest::read(folder)?.verified(folder, NETWORK)?;
+    parse_weights(&folder.join(NETWORK), &network, layout, prefix)
 }
 
-fn verified_manifest(folder: &Path) -> Result<Manifest, Error> {
-    let path = folder.join(MANIFEST);
-    let text = fs::read_to_string(&path).map_err(|error| Error::io("cannot read", &path, error))?;
-    let manifest: Manifest = serde_json::from_str(&text).map_err(|error| Error::damaged(&path, error))?;
-    if manifest.format != FORMAT {
-        let message = format!("it has format {}, this program reads format {FORMAT}", manifest.format);
-        return Err(Error::damaged(&path, message));
-    }
-    for file in &manifest.files {
-        // A name is only ever one of this folder's: it must not lead elsewhere.
-        if Path::new(&file.name).components().count() != 1 || file.name.starts_with('.') {
-            return Err(Error::damaged(&path, format!("'{}' is no file name", file.name)));
+impl Manifest {
+    fn read(folder: &Path) -> Result<Self, Error> {
+        let path = folder.join(MANIFEST);
+        let text = fs::read_to_string(&path).map_err(|error| Error::io("cannot read", &path, error))?;
+        let manifest: Self = serde_json::from_str(&text).map_err(|error| Error::damaged(&path, error))?;
+        if manifest.format != FORMAT {
+            let message = format!("it has format {}, this program reads format {FORMAT}", manifest.format);
+            return Err(Error::damaged(&path, message));
         }
-        let found = describe(folder, &file.name)?;
-        if (found.bytes, found.crc32c) != (file.bytes, file.crc32c) {
-            let message = format!(
-                "expected {} bytes with checksum {:08x}, found {} with {:08x}",
-                file.bytes, file.crc32c, found.bytes, found.crc32c
-            );
-            return Err(Error::damaged(&folder.join(&file.name), message));
+        if folder.file_name().is_some_and(|name| *name != *manifest.env_steps.to_string()) {
+            let message = format!("its folder is not named after its {} env steps", manifest.env_steps);
+            return Err(Error::damaged(&path, message));
         }
+        Ok(manifest)
     }
-    Ok(manifest)
+
+    /// The contents of a file. Only ever the program's own names are opened, whatever the manifest lists, and
+    /// nothing is read that has not got the length it lists.
+    fn verified(&self, folder: &Path, name: &str) -> Result<Vec<u8>, Error> {
+        let Some(expected) = self.files.iter().find(|file| file.name == name) else {
+            return Err(Error::damaged(&folder.join(MANIFEST), format!("it does not list {name}")));
+        };
+        let path = folder.join(name);
+        let io = |error| Error::io("cannot read", &path, error);
+        let length = fs::metadata(&path).map_err(io)?.len();
+        if length != expected.bytes {
+            let message = format!("expected {} bytes, found {length}", expected.bytes);
+            return Err(Error::damaged(&path, message));
+        }
+        let bytes = fs::read(&path).map_err(io)?;
+        let checksum = crc32c::crc32c(&bytes);
+        if checksum != expected.crc32c {
+            let message = format!("expected the checksum {:08x}, found {checksum:08x}", expected.crc32c);
+            return Err(Error::damaged(&path, message));
+        }
+        Ok(bytes)
+    }
 }

@@ -1,6 +1,8 @@
 //! The folder of a run: made, found, opened.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use deepq_core::network::Parameters;
@@ -9,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::checkpoint::{self, CheckpointChoice};
-use super::files::{create_folder, read_json_lines, write_atomically, write_synced};
+use super::files::{create_folder, read_json_lines, write_atomically};
 use super::metrics::{EvaluationLine, MetricsLine};
-use super::weights::{read_weights, write_weights};
-use crate::config::FinalPolicy;
+use super::weights::{parse_weights, weights_file};
+use crate::config::{ConfigError, FinalPolicy};
 use crate::{Config, Error, Policy, Trainer, network_spec_of};
 
 /// How a run stands.
@@ -70,7 +72,16 @@ pub struct RunInfo {
 pub struct RunDirectory {
     path: PathBuf,
     /// Held while this process writes to the directory.
-    _lock: Option<File>,
+    lock: Option<File>,
+}
+
+/// What the lock's file holds while a run goes on: room for the last word on a disk that is full.
+const RESERVE: [u8; 8192] = [b'\n'; 8192];
+
+impl Drop for RunDirectory {
+    fn drop(&mut self) {
+        self.release_reserve();
+    }
 }
 
 impl RunDirectory {
@@ -79,22 +90,66 @@ impl RunDirectory {
     /// # Errors
     /// Where the folder holds something already, or cannot be made.
     pub fn create(path: &Path) -> Result<Self, Error> {
-        let occupied = match fs::read_dir(path) {
-            Ok(mut entries) => entries.next().is_some(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
-            Err(error) => return Err(Error::io("cannot read the folder", path, error)),
-        };
-        if occupied {
-            return Err(Self::occupied(path));
+        Self::check_free(path)?;
+        create_folder(path).map_err(|error| Self::unusable(path, error))?;
+        Self::hold(path)
+    }
+
+    /// As [`create`](Self::create), under a name that nobody else has: see [`fresh_path`](Self::fresh_path).
+    ///
+    /// # Errors
+    /// Where the folder cannot be made.
+    pub(super) fn create_fresh(env: &str, algo: &str, seed: u64) -> Result<Self, Error> {
+        loop {
+            let path = Self::fresh_path(env, algo, seed);
+            if let Some(parent) = path.parent() {
+                create_folder(parent).map_err(|error| Self::unusable(parent, error))?;
+            }
+            match fs::create_dir(&path) {
+                Ok(()) => return Self::hold(&path),
+                // Another process took the name just now.
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => {
+                    return Err(Self::unusable(&path, Error::io("cannot create the folder", &path, error)));
+                }
+            }
         }
-        create_folder(path)?;
+    }
+
+    /// Fails where the folder holds something already, or cannot be looked into.
+    pub(super) fn check_free(path: &Path) -> Result<(), Error> {
+        if path.as_os_str().is_empty() {
+            return Err(Error::run(path, "a folder's name cannot be empty", "choose a folder with --out"));
+        }
+        match fs::read_dir(path) {
+            Ok(entries) => match entries.into_iter().next() {
+                Some(_) => Err(Self::occupied(path)),
+                None => Ok(()),
+            },
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(Self::unusable(path, Error::io("cannot read", path, error))),
+        }
+    }
+
+    fn hold(path: &Path) -> Result<Self, Error> {
         let lock_path = path.join("run.lock");
-        let lock = File::create(&lock_path).map_err(|error| Error::io("cannot write", &lock_path, error))?;
+        let lock = File::create(&lock_path)
+            .map_err(|error| Self::unusable(path, Error::io("cannot write", &lock_path, error)))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: Some(lock) }),
+            Ok(()) => {
+                // Without the reserve a run goes on as well.
+                let _ = (&lock).write_all(&RESERVE);
+                Ok(Self { path: path.to_owned(), lock: Some(lock) })
+            }
             Err(fs::TryLockError::WouldBlock) => Err(Self::occupied(path)),
             Err(fs::TryLockError::Error(error)) => Err(Error::io("cannot lock", &lock_path, error)),
         }
+    }
+
+    /// A folder that a run cannot begin in.
+    fn unusable(path: &Path, error: Error) -> Error {
+        let help = error.help().unwrap_or_else(|| "choose a folder that you may write to with --out".into());
+        Error::run(path, format!("no run can be made here: {error}"), help)
     }
 
     fn occupied(path: &Path) -> Error {
@@ -109,8 +164,8 @@ impl RunDirectory {
 
     /// A name for a fresh run directory that does not exist yet: `runs/<env>/<algo>-s<seed>-<time>`.
     pub fn fresh_path(env: &str, algo: &str, seed: u64) -> PathBuf {
-        let parent = Path::new("runs").join(env.replace('/', "_"));
-        let name = format!("{algo}-s{seed}-{}", stamp(OffsetDateTime::now_utc()));
+        let parent = Path::new("runs").join(file_name(env));
+        let name = format!("{}-s{seed}-{}", file_name(algo), stamp(OffsetDateTime::now_utc()));
         let candidates = (1..).map(|n| if n == 1 { name.clone() } else { format!("{name}-{n}") });
         let mut paths = candidates.map(|name| parent.join(name));
         paths.find(|path| !path.exists()).unwrap_or(parent)
@@ -131,11 +186,19 @@ impl RunDirectory {
                 return Err(Error::run(path, format!("this is no run directory: {name} is missing"), help));
             }
         }
-        Ok(Self { path: path.to_owned(), _lock: None })
+        Ok(Self { path: path.to_owned(), lock: None })
     }
 
-    /// All run directories below a folder, in alphabetical order. Folders that cannot be read are left out.
+    /// All run directories below a folder, in alphabetical order. Folders that cannot be read are left out, and
+    /// each is looked into once, however many links lead to it.
     pub fn find_all(below: &Path) -> Vec<PathBuf> {
+        Self::find_unseen(below, &mut HashSet::new())
+    }
+
+    fn find_unseen(below: &Path, seen: &mut HashSet<PathBuf>) -> Vec<PathBuf> {
+        if !fs::canonicalize(below).is_ok_and(|path| seen.insert(path)) {
+            return vec![];
+        }
         let Ok(entries) = fs::read_dir(below) else { return vec![] };
         let mut folders: Vec<PathBuf> = entries
             .filter_map(|entry| entry.ok())
@@ -145,7 +208,7 @@ impl RunDirectory {
         folders.sort();
         let runs = folders.into_iter().flat_map(|folder| match folder.join("run.json").is_file() {
             true => vec![folder],
-            false => Self::find_all(&folder),
+            false => Self::find_unseen(&folder, seen),
         });
         runs.collect()
     }
@@ -178,7 +241,16 @@ impl RunDirectory {
     pub(super) fn write_info(&self, info: &RunInfo) -> Result<(), Error> {
         let path = self.path.join("run.json");
         let text = serde_json::to_vec_pretty(info).map_err(|error| Error::damaged(&path, error))?;
-        write_atomically(&path, &text)
+        write_atomically(&path, &text).or_else(|_| {
+            self.release_reserve();
+            write_atomically(&path, &text)
+        })
+    }
+
+    fn release_reserve(&self) {
+        if let Some(lock) = &self.lock {
+            let _ = lock.set_len(0);
+        }
     }
 
     pub(super) fn write_config(&self, config: &Config) -> Result<(), Error> {
@@ -212,14 +284,10 @@ impl RunDirectory {
         let Some((env_steps, mean_return, parameters)) = trainer.best() else { return Ok(()) };
         let best = self.path.join("best");
         create_folder(&best)?;
-        let temporary = best.join("network.safetensors.tmp");
-        write_weights(&temporary, trainer.network().layout(), &[("", parameters)])?;
         let path = best.join("network.safetensors");
-        fs::rename(&temporary, &path).map_err(|error| Error::io("cannot write", &path, error))?;
+        write_atomically(&path, &weights_file(&path, trainer.network().layout(), &[("", parameters)])?)?;
         let told = serde_json::json!({ "env_steps": env_steps, "mean_return": mean_return });
-        let path = best.join("state.json");
-        write_synced(&path, told.to_string().as_bytes())
-            .map_err(|error| Error::io("cannot write", &path, error))
+        write_atomically(&best.join("state.json"), told.to_string().as_bytes())
     }
 
     /// A policy of the run.
@@ -228,8 +296,12 @@ impl RunDirectory {
     /// Where there is no such checkpoint, or its files are damaged.
     pub fn policy(&self, choice: CheckpointChoice, registry: &Registry) -> Result<Policy, Error> {
         let config = self.config()?;
-        let spec = network_spec_of(&config, registry)?;
-        let layout = spec.layout().map_err(|error| Error::damaged(&self.path.join("config.toml"), error))?;
+        let file = self.path.join("config.toml");
+        let spec = network_spec_of(&config, registry).map_err(|error| ConfigError {
+            place: format!("{}: {}", file.display(), error.place),
+            ..error
+        })?;
+        let layout = spec.layout().map_err(|error| Error::damaged(&file, error))?;
         let best = self.path.join("best/network.safetensors");
         let wants_best = match choice {
             CheckpointChoice::Best => true,
@@ -242,7 +314,8 @@ impl RunDirectory {
                     "this run was not evaluated while training, so none of its policies is the best";
                 return Err(Error::run(&self.path, message, "use --checkpoint last"));
             }
-            read_weights(&best, &layout, "")?
+            let file = fs::read(&best).map_err(|error| Error::io("cannot read", &best, error))?;
+            parse_weights(&best, &file, &layout, "")?
         } else {
             let prefix = match config.evaluation.parameters {
                 Parameters::Online => "online.",
@@ -281,6 +354,13 @@ impl RunDirectory {
     pub fn newest_state(&self, trainer: &Trainer) -> Result<crate::TrainerState, Error> {
         checkpoint::read(&self.checkpoint_folder(CheckpointChoice::Last)?, trainer.network().layout())
     }
+}
+
+/// A name with all that has a meaning in paths replaced.
+fn file_name(name: &str) -> String {
+    let harmless = |letter: char| letter.is_alphanumeric() || matches!(letter, '-' | '_' | '.');
+    let name: String = name.chars().map(|letter| if harmless(letter) { letter } else { '_' }).collect();
+    if name.starts_with('.') { format!("_{name}") } else { name }
 }
 
 /// A time as `20261122T153000Z`, which may stand in a file's name.

@@ -105,6 +105,9 @@ impl MetricsWriter {
     fn episode(&mut self, ended: &EpisodeEnded) -> Result<(), Error> {
         let (progress, wall_s) = (ended.progress, self.wall_s());
         let Progress { env_steps, gradient_steps, episodes } = progress;
+        if ended.loss.is_some_and(|loss| !loss.is_finite()) {
+            return Err(Error::Diverged { env_steps, gradient_steps });
+        }
         self.metrics.write(&MetricsLine {
             env_steps,
             gradient_steps,

@@ -7,7 +7,7 @@
 //!   metrics.jsonl    one line an episode
 //!   eval.jsonl       one line an evaluation
 //!   checkpoints/<env_steps>/   network.safetensors, optimizer.state, replay.state, trainer.state, state.json
-//!   best/            the policy the run ended with by its configuration, or the best one
+//!   best/            the best policy of an evaluation
 //!   videos/          rl-video-episode-N.mp4
 //!   tensorboard/     event files
 //!   report.html

@@ -1,12 +1,13 @@
 //! Several seeds of one configuration, trained side by side.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::session::{RunSummary, TrainRequest, train};
+use crate::config::ConfigError;
 use crate::events::Observer;
 use crate::statistics::{self, StratifiedBootstrap};
 use crate::{Error, RunDirectory};
@@ -14,7 +15,7 @@ use crate::{Error, RunDirectory};
 /// What came of several seeds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SeedsSummary {
-    /// The runs, in the order of their seeds.
+    /// The runs, in the order of their seeds; where they were stopped, only those that had begun.
     pub runs: Vec<RunSummary>,
     /// Over the runs' mean returns; null where a run was interrupted.
     pub eval: Option<AcrossSeeds>,
@@ -58,27 +59,49 @@ pub fn train_seeds<O: Observer>(
     count: u64,
     observer: impl Fn(u64) -> O + Sync,
 ) -> Result<SeedsSummary, Error> {
-    let seeds: Vec<u64> = (0..count).map(|i| request.seed.wrapping_add(i)).collect();
-    let runs: Result<Vec<RunSummary>, Error> = seeds
+    let seeds = seeds(request.seed, count)?;
+    if let Some(parent) = &request.out {
+        // Before the first begins, so that none is stopped for another's sake.
+        seeds.iter().try_for_each(|seed| RunDirectory::check_free(&run_path(parent, *seed)))?;
+    }
+    let runs: Result<Vec<Option<RunSummary>>, Error> = seeds
         .into_par_iter()
         .with_max_len(1)
         .map(|seed| {
-            let out = Some(match &request.out {
-                Some(parent) => parent.join(format!("s{seed}")),
-                None => fresh(request, seed),
-            });
+            if request.stop_flag.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            let out = request.out.as_ref().map(|parent| run_path(parent, seed));
             let outcome = train(&TrainRequest { seed, out, ..request.clone() }, &mut observer(seed));
             if outcome.is_err() {
                 request.stop_flag.store(true, Ordering::Relaxed);
             }
-            outcome
+            outcome.map(Some)
         })
         .collect();
     let runs = runs?;
+    let all = runs.iter().all(Option::is_some);
+    let runs: Vec<RunSummary> = runs.into_iter().flatten().collect();
     let means: Option<Vec<f64>> = runs.iter().map(|run| run.eval.as_ref().map(|eval| eval.mean)).collect();
-    Ok(SeedsSummary { eval: means.and_then(|means| AcrossSeeds::of(&means)), runs })
+    Ok(SeedsSummary { eval: means.filter(|_| all).and_then(|means| AcrossSeeds::of(&means)), runs })
 }
 
-fn fresh(request: &TrainRequest, seed: u64) -> PathBuf {
-    RunDirectory::fresh_path(&request.config.env.id, &request.config.algo, seed)
+/// More seeds than anybody trains at once.
+const MOST_SEEDS: u64 = 100_000;
+
+fn seeds(first: u64, count: u64) -> Result<Vec<u64>, ConfigError> {
+    if !(1..=MOST_SEEDS).contains(&count) {
+        return Err(ConfigError::new("--seeds", format!("found {count}, allowed is 1 to {MOST_SEEDS}")));
+    }
+    match first.checked_add(count - 1) {
+        Some(last) => Ok((first..=last).collect()),
+        None => Err(ConfigError::new(
+            "--seeds",
+            format!("{count} seeds from {first} on go beyond the greatest seed, which is {}", u64::MAX),
+        )),
+    }
+}
+
+fn run_path(parent: &Path, seed: u64) -> PathBuf {
+    parent.join(format!("s{seed}"))
 }

@@ -1,9 +1,11 @@
 //! Training a run from its configuration to its last evaluation, with everything on disk.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use deepq_core::Progress;
+use deepq_core::network::Parameters;
 use deepq_cpu::InstructionSet;
 use deepq_envs::Registry;
 use serde::Serialize;
@@ -52,6 +54,7 @@ impl TrainRequest {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunSummary {
     /// The run directory.
+    #[serde(serialize_with = "lossy")]
     pub run: PathBuf,
     /// The environment's id.
     pub env: String,
@@ -79,6 +82,11 @@ pub struct RunSummary {
     pub eval: Option<EvaluationSummary>,
 }
 
+/// JSON knows no bytes that are not UTF-8: in a path they are replaced.
+fn lossy<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
+}
+
 /// Writes a checkpoint when one is due.
 struct CheckpointWriter<'a>(&'a RunDirectory);
 
@@ -101,9 +109,10 @@ impl Observer for CheckpointWriter<'_> {
 pub fn train(request: &TrainRequest, observer: &mut dyn Observer) -> Result<RunSummary, Error> {
     let mut trainer = Trainer::with_registry(&request.config, request.seed, &request.registry)?;
     trainer.set_stop_flag(Arc::clone(&request.stop_flag));
-    let (env, algo) = (&request.config.env.id, &request.config.algo);
-    let path = request.out.clone().unwrap_or_else(|| RunDirectory::fresh_path(env, algo, request.seed));
-    let directory = RunDirectory::create(&path)?;
+    let directory = match &request.out {
+        Some(path) => RunDirectory::create(path)?,
+        None => RunDirectory::create_fresh(&request.config.env.id, &request.config.algo, request.seed)?,
+    };
     let mut info = begin(request, &directory)?;
     let outcome = train_in(request, &mut trainer, &directory, &mut info, observer);
     if let Err(error) = &outcome {
@@ -126,7 +135,9 @@ fn begin(request: &TrainRequest, directory: &RunDirectory) -> Result<RunInfo, Er
         status: RunStatus::Running,
         command: request.command.clone(),
         host: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
-        instruction_set: InstructionSet::detect().to_string(),
+        instruction_set: InstructionSet::from_environment()
+            .unwrap_or_else(|_| InstructionSet::detect())
+            .to_string(),
         started_at: iso_8601(OffsetDateTime::now_utc()),
         wall_s: None,
         env_steps: None,
@@ -153,6 +164,7 @@ fn train_in(
     let wall_s = metrics.wall_s();
     metrics.flush()?;
     let reason = reason.map_err(unwrap_observer)?;
+    check_finite(trainer)?;
     directory.write_checkpoint(trainer)?;
     let progress = trainer.progress();
     let interrupted = reason == StopReason::Interrupted;
@@ -182,6 +194,17 @@ fn train_in(
         env_steps_per_s: progress.env_steps as f64 / wall_s.max(1e-9),
         eval: EvaluationSummary::of(&returns),
     })
+}
+
+/// An episode that does not end tells nobody of its losses.
+fn check_finite(trainer: &Trainer) -> Result<(), Error> {
+    let Progress { env_steps, gradient_steps, .. } = trainer.progress();
+    let parameters =
+        [Parameters::Online, Parameters::Target].map(|which| trainer.network().parameters(which));
+    match parameters.iter().flatten().all(|parameter| parameter.is_finite()) {
+        true => Ok(()),
+        false => Err(Error::Diverged { env_steps, gradient_steps }),
+    }
 }
 
 /// The returns of the policy a trainer ended with, in episodes that it has not seen.

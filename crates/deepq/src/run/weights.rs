@@ -5,41 +5,71 @@ use std::path::Path;
 
 use deepq_core::network::ParameterLayout;
 use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::{Dtype, SafeTensorError, SafeTensors};
 
-use super::files::write_synced;
 use crate::Error;
 
-/// Writes sets of parameters, each in the order of `layout`, each with a prefix to its tensors' names.
-pub(super) fn write_weights(
+/// The only entry of a file's metadata: with more of them, their order and so the file's bytes would vary.
+const CHECKSUM: &str = "crc32c";
+
+/// A safetensors file of sets of parameters, each in the order of `layout`, each with a prefix to its tensors'
+/// names; `path` is its name for messages.
+pub(super) fn weights_file(
     path: &Path,
     layout: &ParameterLayout,
     sets: &[(&str, &[f32])],
-) -> Result<(), Error> {
+) -> Result<Vec<u8>, Error> {
     let bytes: Vec<Vec<u8>> = sets
         .iter()
         .map(|(_, values)| values.iter().flat_map(|value| value.to_le_bytes()).collect())
         .collect();
-    let mut tensors = vec![];
-    for ((prefix, _), bytes) in sets.iter().zip(&bytes) {
-        for tensor in layout.tensors() {
-            let range = tensor.range();
-            let data = &bytes[4 * range.start..4 * range.end];
-            let view = TensorView::new(Dtype::F32, tensor.shape.clone(), data);
-            let view = view.map_err(|error| Error::damaged(path, error))?;
-            tensors.push((format!("{prefix}{}", tensor.name), view));
+    let serialize = |metadata: Option<HashMap<String, String>>| -> Result<Vec<u8>, SafeTensorError> {
+        let mut tensors = vec![];
+        for ((prefix, _), bytes) in sets.iter().zip(&bytes) {
+            for tensor in layout.tensors() {
+                let range = tensor.range();
+                let data = &bytes[4 * range.start..4 * range.end];
+                let view = TensorView::new(Dtype::F32, tensor.shape.clone(), data)?;
+                tensors.push((format!("{prefix}{}", tensor.name), view));
+            }
         }
-    }
-    let metadata: Option<HashMap<String, String>> = None;
-    let file = safetensors::serialize(tensors, metadata).map_err(|error| Error::damaged(path, error))?;
-    write_synced(path, &file).map_err(|error| Error::io("cannot write", path, error))
+        safetensors::serialize(tensors, metadata)
+    };
+    let file = serialize(None).and_then(|file| {
+        let metadata = HashMap::from([(CHECKSUM.to_owned(), checksum(&file)?)]);
+        serialize(Some(metadata))
+    });
+    file.map_err(|error| Error::damaged(path, error))
 }
 
-/// Reads the parameters whose tensors' names have the prefix, in the order of `layout`.
-pub(super) fn read_weights(path: &Path, layout: &ParameterLayout, prefix: &str) -> Result<Vec<f32>, Error> {
-    let file = std::fs::read(path).map_err(|error| Error::io("cannot read", path, error))?;
-    let tensors = SafeTensors::deserialize(&file).map_err(|error| Error::damaged(path, error))?;
-    let mut values = Vec::with_capacity(layout.len());
+/// The checksum of all that stands behind the header.
+fn checksum(file: &[u8]) -> Result<String, SafeTensorError> {
+    // In front of the header stands its length, in 8 bytes.
+    let (header, _) = SafeTensors::read_metadata(file)?;
+    Ok(format!("{:08x}", crc32c::crc32c(&file[8 + header..])))
+}
+
+/// The parameters in a file whose tensors' names have the prefix, in the order of `layout`; `path` is the file's
+/// name for messages.
+pub(super) fn parse_weights(
+    path: &Path,
+    file: &[u8],
+    layout: &ParameterLayout,
+    prefix: &str,
+) -> Result<Vec<f32>, Error> {
+    let damaged = |error: SafeTensorError| Error::damaged(path, error);
+    let tensors = SafeTensors::deserialize(file).map_err(damaged)?;
+    let (_, header) = SafeTensors::read_metadata(file).map_err(damaged)?;
+    let expected = header.metadata().as_ref().and_then(|metadata| metadata.get(CHECKSUM));
+    let found = checksum(file).map_err(damaged)?;
+    match expected {
+        Some(expected) if *expected == found => {}
+        Some(expected) => {
+            return Err(Error::damaged(path, format!("expected the checksum {expected}, found {found}")));
+        }
+        None => return Err(Error::damaged(path, format!("its header has no {CHECKSUM}"))),
+    }
+    let mut values = vec![];
     for expected in layout.tensors() {
         let name = format!("{prefix}{}", expected.name);
         let tensor =

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use deepq_core::loss::{Loss, QLearning};
-use deepq_core::network::{NetworkSpec, QNetwork};
+use deepq_core::network::{NetworkSpec, QNetwork, SpecError};
 use deepq_core::replay::{ReplayStore, ReplayStoreConfig, Sampler};
 use deepq_core::{
     Actor, ActorConfig, ElementKind, EpsilonGreedy, Learner, LearnerConfig, Progress, RandomStream, Space,
@@ -44,6 +44,7 @@ impl Trainer {
             observation_len: envs.observation_len(),
         };
         check_memory(&store_config)?;
+        check_network_memory(config, &spec)?;
         let network = make_network(config, &spec, seed)?;
         let policy = EpsilonGreedy::new(seed, envs.len(), spec.actions);
         let actor_config = ActorConfig {
@@ -150,22 +151,40 @@ fn check_memory(config: &ReplayStoreConfig) -> Result<(), ConfigError> {
         ElementKind::U8 => 1,
     };
     let needed = config.capacity as u64 * (config.observation_len as u64 * element_bytes + 20);
+    check_room("replay.capacity", &format!("{} transitions", config.capacity), needed)
+}
+
+/// Refuses a network that this machine does not have room for.
+fn check_network_memory(config: &Config, spec: &NetworkSpec) -> Result<(), ConfigError> {
+    let no_network = |error: SpecError| ConfigError::new("network", error.to_string());
+    let (widths, parameters) = (spec.widths().map_err(no_network)?, spec.layout().map_err(no_network)?.len());
+    let values = widths.iter().map(|width| *width as u64).sum::<u64>();
+    let rows = config.learning.batch_size.max(config.env.copies) as u64;
+    // The parameters, the target's, the gradient and Adam's two moments; a value and its gradient for each row.
+    let needed = 4 * (5 * parameters as u64 + 2 * values * rows);
+    check_room("network.hidden", &format!("widths of {:?}", config.network.hidden), needed)
+}
+
+fn check_room(key: &str, what: &str, needed: u64) -> Result<(), ConfigError> {
+    let gibibytes = |bytes: u64| bytes as f64 / f64::from(1 << 30);
     match machine_memory() {
-        Some(there) if needed > there / 10 * 9 => Err(ConfigError::new(
-            "replay.capacity",
-            format!(
-                "{} transitions need {:.1} GiB, this machine has {:.1} GiB",
-                config.capacity,
-                needed as f64 / f64::from(1 << 30),
-                there as f64 / f64::from(1 << 30)
-            ),
-        )),
+        Some(there) if needed > there / 10 * 9 => {
+            let (needed, there) = (gibibytes(needed), gibibytes(there));
+            let message = format!("{what} need {needed:.1} GiB, this machine has {there:.1} GiB");
+            Err(ConfigError::new(key, message))
+        }
         _ => Ok(()),
     }
 }
 
-/// Bytes of memory of this machine, where the system tells.
+/// Bytes of memory that this process may have, where the system tells: the machine's, or a container's limit.
 fn machine_memory() -> Option<u64> {
+    let limit = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
+    let limit = limit.and_then(|text| text.trim().parse().ok()).unwrap_or(u64::MAX);
+    Some(installed_memory()?.min(limit))
+}
+
+fn installed_memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
     line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
