@@ -87,7 +87,7 @@ pub(crate) struct Eval {
     #[command(flatten)]
     pub(crate) run: RunArgs,
     /// Over how many episodes [default: the configuration's evaluation.final_episodes]
-    #[arg(long, value_name = "N", value_parser = parse_count)]
+    #[arg(long, value_name = "N", value_parser = parse_episodes)]
     pub(crate) episodes: Option<u64>,
     /// The seed the episodes' own seeds are drawn from [default: the run's]
     #[arg(long, value_name = "N")]
@@ -116,7 +116,7 @@ pub(crate) struct Record {
     #[command(flatten)]
     pub(crate) run: RunArgs,
     /// How many episodes
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = parse_count)]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = parse_episodes)]
     pub(crate) episodes: u64,
     /// The seed the episodes' own seeds are drawn from [default: the run's]
     #[arg(long, value_name = "N")]
@@ -200,12 +200,22 @@ pub(crate) enum ListWhat {
     Runs,
 }
 
+/// The greatest number that a configuration file can hold.
+const MOST: u64 = i64::MAX as u64;
+
 /// A whole number of at least 1; 50_000 may be written for 50000.
 fn parse_count(text: &str) -> Result<u64, String> {
-    match text.replace('_', "").parse() {
-        Ok(count) if count > 0 => Ok(count),
-        _ => Err("allowed are whole numbers of at least 1".into()),
-    }
+    parse_number(text, MOST).map_err(|()| "allowed are whole numbers of at least 1".into())
+}
+
+/// As [`parse_count`], for episodes that are all held in memory.
+fn parse_episodes(text: &str) -> Result<u64, String> {
+    parse_number(text, 100_000).map_err(|()| "allowed are whole numbers from 1 to 100000".into())
+}
+
+fn parse_number(text: &str, most: u64) -> Result<u64, ()> {
+    let number = text.replace('_', "").parse().map_err(|_| ())?;
+    if (1..=most).contains(&number) { Ok(number) } else { Err(()) }
 }
 
 fn parse_pace(text: &str) -> Result<deepq_view::watch::Pace, String> {

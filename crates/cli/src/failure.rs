@@ -15,11 +15,20 @@ pub(crate) struct Failure {
     pub(crate) code: u8,
 }
 
+impl Failure {
+    /// A failure before anything was begun: what was asked for cannot be had here.
+    pub(crate) fn before_the_start(error: ViewError) -> Self {
+        Self { code: 2, ..error.into() }
+    }
+}
+
 impl From<deepq::Error> for Failure {
     fn from(error: deepq::Error) -> Self {
+        use deepq::Error::{Config, Damaged, Io, Run};
         let code = match &error {
-            deepq::Error::Config(_) | deepq::Error::Run { .. } => 2,
-            deepq::Error::Io { action, .. } if action.starts_with("cannot create the folder") => 2,
+            Config(_) | Run { .. } | Damaged { .. } => 2,
+            // What is read is what the user names; what is written is the work under way.
+            Io { action, .. } if action.starts_with("cannot read") => 2,
             _ => 1,
         };
         Self { kind: error.kind(), message: error.to_string(), help: error.help(), code }
@@ -43,7 +52,13 @@ impl From<ViewError> for Failure {
                     ViewError::NoPicture { .. } => "no-picture",
                     _ => "io",
                 };
-                Self { kind, message: other.to_string(), help: None, code: 1 }
+                let help = match &other {
+                    ViewError::Screen(_) | ViewError::NoPicture { .. } => {
+                        Some("`--render none` trains unseen, and `deepq record` films".into())
+                    }
+                    _ => None,
+                };
+                Self { kind, message: other.to_string(), help, code: 1 }
             }
         }
     }

@@ -17,7 +17,8 @@ fn main() -> ExitCode {
         Err(error) => return output::usage(&error),
     };
     let output = output::Output::new(&args.global);
-    match commands::run(args, &output) {
+    let outcome = deepq::instruction_set().map_err(failure::Failure::from);
+    match outcome.and_then(|_| commands::run(args, &output)) {
         Ok(code) => code,
         Err(failure) => output.failure(&failure),
     }

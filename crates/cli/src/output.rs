@@ -1,9 +1,10 @@
 //! What is printed where: results on standard output, everything else on standard error.
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::Global;
 use crate::failure::Failure;
@@ -19,7 +20,6 @@ impl Output {
     pub(crate) fn new(global: &Global) -> Self {
         Self { json: global.json, quiet: global.quiet, verbose: global.verbose }
     }
-
 
     pub(crate) fn is_verbose(&self) -> bool {
         self.verbose
@@ -67,6 +67,11 @@ impl Output {
     }
 }
 
+/// A path for JSON, which knows no bytes that are not UTF-8: these are replaced.
+pub(crate) fn path_json(path: &Path) -> Value {
+    Value::String(path.to_string_lossy().into_owned())
+}
+
 /// Text in a colour (an ANSI code) where standard error is a terminal and `NO_COLOR` is not set.
 fn style(text: &str, code: &str) -> String {
     let coloured =
@@ -78,8 +83,10 @@ fn style(text: &str, code: &str) -> String {
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     let wants_json = std::env::args_os().any(|arg| arg == "--json");
     if error.use_stderr() && wants_json {
-        let error =
-            json!({ "kind": "usage", "message": error.to_string().trim_end(), "help": "deepq --help" });
+        let text = error.to_string();
+        let (message, help) = text.split_once("\n\n").unwrap_or((&text, ""));
+        let message = message.strip_prefix("error: ").unwrap_or(message).trim_end();
+        let error = json!({ "kind": "usage", "message": message, "help": help.trim() });
         let _ = writeln!(std::io::stdout(), "{}", json!({ "error": error }));
     }
     let _ = error.print();

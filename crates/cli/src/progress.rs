@@ -34,7 +34,7 @@ impl<'a> ProgressLine<'a> {
         let target =
             if output.is_live() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(1000), target);
-        if let Ok(style) = ProgressStyle::with_template("{bar:24} {msg}") {
+        if let Ok(style) = ProgressStyle::with_template("{bar:12} {wide_msg}") {
             bar.set_style(style.progress_chars("━╸─"));
         }
         Self {
@@ -71,10 +71,10 @@ impl<'a> ProgressLine<'a> {
         let mean = self.recent.iter().sum::<f64>() / self.recent.len().max(1) as f64;
         let mut message = format!("return {mean:.1}  ε {epsilon:.3}");
         if let Some(loss) = self.loss {
-            message += &format!("  loss {loss:.3}");
+            message += &format!("  loss {}", three_digits(loss));
         }
         if let Some(evaluation) = self.evaluation {
-            message += &format!("  eval {evaluation:.1}");
+            message += &format!("  eval {evaluation:.0}");
         }
         message += &format!("  {} steps/s", thousands(progress.env_steps as f64 / elapsed.max(1e-9)));
         if share > 0.0 {
@@ -139,6 +139,17 @@ impl Observer for ProgressLine<'_> {
     }
 }
 
+/// A number in about as much room whatever its size: 0.0123, 1.23, 12.3, 123.
+fn three_digits(number: f64) -> String {
+    let decimals = match number.abs() {
+        size if size >= 100.0 => 0,
+        size if size >= 10.0 => 1,
+        size if size >= 1.0 => 2,
+        _ => 4,
+    };
+    format!("{number:.decimals$}")
+}
+
 /// A number with its thousands apart: 123,456.
 pub(crate) fn thousands(number: f64) -> String {
     let digits = format!("{:.0}", number.max(0.0));
@@ -170,6 +181,7 @@ mod tests {
     fn numbers_are_written_for_people() {
         assert_eq!(thousands(123_456.4), "123,456");
         assert_eq!(thousands(999.0), "999");
+        assert_eq!([0.01234, 1.234, 12.34, 123.4].map(three_digits), ["0.0123", "1.23", "12.3", "123"]);
         assert_eq!([0.041, 12.3, 200.0, 7500.0].map(duration), ["0.04 s", "12 s", "3 min 20 s", "2 h 5 min"]);
     }
 }

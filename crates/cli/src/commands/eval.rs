@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::args::Eval;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, path_json};
 
 pub(crate) fn run(args: &Eval, output: &Output) -> Result<ExitCode, Failure> {
     let registry = Registry::builtin();
@@ -23,7 +23,7 @@ pub(crate) fn run(args: &Eval, output: &Output) -> Result<ExitCode, Failure> {
     };
     let checkpoint = args.run.checkpoint.to_string();
     let json = json!({
-        "run": args.run.run, "checkpoint": checkpoint, "mean": mean, "std": std, "iqm": iqm, "min": min,
+        "run": path_json(&args.run.run), "checkpoint": checkpoint, "mean": mean, "std": std, "iqm": iqm, "min": min,
         "max": max, "episodes": episodes, "returns": returns,
     });
     let text = format!(

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::args::{List, ListWhat};
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, path_json};
 
 pub(crate) fn run(args: &List, output: &Output) -> Result<ExitCode, Failure> {
     let (key, rows) = match args.what {
@@ -72,13 +72,13 @@ fn runs(below: &Path) -> Vec<Row> {
                 let status = format!("{:?}", info.status).to_lowercase();
                 let about = format!("{} {} seed {}", info.env, info.preset, info.seed);
                 Row {
-                    json: json!({ "run": path, "env": info.env, "algo": info.algo, "preset": info.preset,
+                    json: json!({ "run": path_json(&path), "env": info.env, "algo": info.algo, "preset": info.preset,
                         "seed": info.seed, "status": status, "started_at": info.started_at }),
                     text: format!("{}  {about}  {status}", path.display()),
                 }
             }
             Err(error) => Row {
-                json: json!({ "run": path, "status": "damaged", "message": error.to_string() }),
+                json: json!({ "run": path_json(&path), "status": "damaged", "message": error.to_string() }),
                 text: format!("{}  {error}", path.display()),
             },
         }

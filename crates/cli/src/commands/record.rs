@@ -3,16 +3,18 @@
 use std::process::ExitCode;
 
 use deepq::{Registry, RunDirectory};
-use deepq_view::recorder::{RecordRequest, record};
-use serde_json::json;
+use deepq_view::recorder::{RecordRequest, Recording, record};
+use serde_json::{Value, json};
 
 use crate::args::Record;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, path_json};
 
 pub(crate) fn run(args: &Record, output: &Output) -> Result<ExitCode, Failure> {
     let registry = Registry::builtin();
     let directory = RunDirectory::open(&args.run.run)?;
+    // Nothing is made where the run cannot be filmed.
+    directory.policy(args.run.checkpoint, &registry)?;
     let out = args.out.clone().unwrap_or_else(|| directory.path().join("videos"));
     let request = RecordRequest {
         run: &directory,
@@ -27,6 +29,16 @@ pub(crate) fn run(args: &Record, output: &Output) -> Result<ExitCode, Failure> {
         format!("{}  return {:.1}, {} steps", video.path.display(), video.episodic_return, video.length)
     });
     let text = lines.collect::<Vec<_>>().join("\n");
-    output.result(&json!({ "run": args.run.run, "videos": videos }), &text)?;
+    output.result(&json!({ "run": path_json(&args.run.run), "videos": videos_json(&videos) }), &text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn videos_json(videos: &[Recording]) -> Vec<Value> {
+    let video = |video: &Recording| {
+        json!({
+            "path": path_json(&video.path), "return": video.episodic_return, "length": video.length,
+            "seed": video.seed,
+        })
+    };
+    videos.iter().map(video).collect()
 }

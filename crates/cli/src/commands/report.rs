@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use deepq_view::report::write_report;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::Report;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, path_json};
 
 pub(crate) fn run(args: &Report, output: &Output) -> Result<ExitCode, Failure> {
     let out = args.out.clone().unwrap_or_else(|| match &args.runs[..] {
@@ -16,6 +16,7 @@ pub(crate) fn run(args: &Report, output: &Output) -> Result<ExitCode, Failure> {
         _ => PathBuf::from("report.html"),
     });
     write_report(&args.runs, &out)?;
-    output.result(&json!({ "runs": args.runs, "report": out }), &out.display().to_string())?;
+    let runs: Vec<Value> = args.runs.iter().map(|run| path_json(run)).collect();
+    output.result(&json!({ "runs": runs, "report": path_json(&out) }), &out.display().to_string())?;
     Ok(ExitCode::SUCCESS)
 }

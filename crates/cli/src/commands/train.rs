@@ -10,20 +10,21 @@ use deepq::{Registry, RunDirectory};
 use deepq_view::recorder::{RecordRequest, Recording, record};
 use deepq_view::report::write_report;
 use deepq_view::watch::{ScreenKind, TrainingScreen, open_screen};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::args::{Render, Train};
 use crate::failure::Failure;
-use crate::interrupt;
-use crate::output::Output;
+use crate::interrupt::Interrupt;
+use crate::output::{Output, path_json};
 use crate::progress::{ProgressLine, duration, thousands};
 
 pub(crate) fn run(args: &Train, output: &Output) -> Result<ExitCode, Failure> {
     let mut request = request(args)?;
-    request.stop_flag = interrupt::stop_flag()?;
+    let interrupt = Interrupt::watch()?;
+    request.stop_flag = interrupt.stop_flag();
     match args.seeds {
-        Some(count) => run_seeds(args, &request, count, output),
-        None => run_one(args, &request, output),
+        Some(count) => run_seeds(args, &request, count, &interrupt, output),
+        None => run_one(args, &request, &interrupt, output),
     }
 }
 
@@ -41,7 +42,12 @@ fn request(args: &Train) -> Result<TrainRequest, Failure> {
     Ok(request)
 }
 
-fn run_one(args: &Train, request: &TrainRequest, output: &Output) -> Result<ExitCode, Failure> {
+fn run_one(
+    args: &Train,
+    request: &TrainRequest,
+    interrupt: &Interrupt,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
     let config = &request.config;
     output.note(format!("training {} on {} with seed {}", request.preset, config.env.id, request.seed));
     let mut line = ProgressLine::new(output, config);
@@ -52,20 +58,18 @@ fn run_one(args: &Train, request: &TrainRequest, output: &Output) -> Result<Exit
     line.finish();
     let summary = summary?;
     output.note(told(&summary));
-    if summary.status == RunStatus::Interrupted {
-        output.result(
-            &serde_json::to_value(&summary).unwrap_or_default(),
-            &summary.run.display().to_string(),
-        )?;
-        let stopped_by_signal = request.stop_flag.load(std::sync::atomic::Ordering::Relaxed);
-        return Ok(if stopped_by_signal { interrupt::exit_code() } else { ExitCode::SUCCESS });
+    // All that cannot be made again is on disk.
+    interrupt.end_at_once();
+    if summary.status == RunStatus::Interrupted || interrupt.exit_code().is_some() {
+        output.result(&json!(summary), &summary.run.display().to_string())?;
+        return Ok(interrupt.exit_code().unwrap_or(ExitCode::SUCCESS));
     }
     let videos = film(request, &summary, output)?;
     let report = summary.run.join("report.html");
     write_report(std::slice::from_ref(&summary.run), &report)?;
-    let mut json = serde_json::to_value(&summary).unwrap_or_default();
-    json["videos"] = videos.iter().map(|video| json!(video.path)).collect();
-    json["report"] = json!(report);
+    let mut json = json!(summary);
+    json["videos"] = videos.iter().map(|video| path_json(&video.path)).collect();
+    json["report"] = path_json(&report);
     output.note(next_steps(&summary.run, &report, &videos));
     output.result(&json, &summary.run.display().to_string())?;
     Ok(ExitCode::SUCCESS)
@@ -79,7 +83,7 @@ fn screen(args: &Train, config: &Config) -> Result<Option<TrainingScreen>, Failu
     };
     let env = Registry::builtin().make(&config.env.id);
     let env = env.map_err(|error| deepq::config::ConfigError::new("ENV", error.to_string()))?;
-    let screen = open_screen(kind, env.spec())?;
+    let screen = open_screen(kind, env.spec()).map_err(Failure::before_the_start)?;
     Ok(Some(TrainingScreen::new(screen, env.spec(), args.pace.fps.unwrap_or_default())?))
 }
 
@@ -125,17 +129,36 @@ fn film(request: &TrainRequest, summary: &RunSummary, output: &Output) -> Result
 }
 
 fn next_steps(run: &Path, report: &Path, videos: &[Recording]) -> String {
-    let run = run.display();
-    let mut text = format!("\nrun       {run}\nreport    {}\n", report.display());
-    if let Some(first) = videos.first() {
-        text += &format!("videos    {} and {} more\n", first.path.display(), videos.len() - 1);
+    let mut text = format!("\nrun       {}\nreport    {}\n", run.display(), report.display());
+    match videos {
+        [] => {}
+        [only] => text += &format!("video     {}\n", only.path.display()),
+        [first, rest @ ..] => {
+            text += &format!("videos    {} and {} more\n", first.path.display(), rest.len())
+        }
     }
+    let run = shell_word(&run.display().to_string());
     text + &format!(
-        "\nnext      deepq play {run} --render window      watch it play\n          deepq eval {run} --episodes 1000     judge it more closely\n          deepq train --help                          try other settings"
+        "\nto watch  deepq play {run}\nto judge  deepq eval {run} --episodes 1000\nto tune   deepq train --help"
     )
 }
 
-fn run_seeds(args: &Train, request: &TrainRequest, count: u64, output: &Output) -> Result<ExitCode, Failure> {
+/// A word that a shell takes as it is.
+fn shell_word(word: &str) -> String {
+    let harmless = |letter: char| letter.is_alphanumeric() || "-_./".contains(letter);
+    match word.chars().all(harmless) && !word.starts_with('-') {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+fn run_seeds(
+    args: &Train,
+    request: &TrainRequest,
+    count: u64,
+    interrupt: &Interrupt,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
     let last = args.seed.saturating_add(count - 1);
     output.note(format!(
         "training {} on {} with seeds {} to {last}, side by side",
@@ -143,14 +166,15 @@ fn run_seeds(args: &Train, request: &TrainRequest, count: u64, output: &Output) 
     ));
     let summary = train_seeds(request, count, |_| ())?;
     let paths: Vec<PathBuf> = summary.runs.iter().map(|run| run.run.clone()).collect();
-    let mut json = seeds_json(&summary);
+    interrupt.end_at_once();
+    let mut json = json!(summary);
     let Some(eval) = &summary.eval else {
-        output.result(&json, "stopped, checkpoints written")?;
-        return Ok(interrupt::exit_code());
+        output.result(&json, &stopped(&summary))?;
+        return Ok(interrupt.exit_code().unwrap_or(ExitCode::SUCCESS));
     };
     let report = report_path(request, &paths);
     write_report(&paths, &report)?;
-    json["report"] = json!(report);
+    json["report"] = path_json(&report);
     let lines = summary.runs.iter().map(|run| {
         let mean = run.eval.as_ref().map_or(f64::NAN, |eval| eval.mean);
         format!(
@@ -174,8 +198,18 @@ fn run_seeds(args: &Train, request: &TrainRequest, count: u64, output: &Output) 
     Ok(ExitCode::SUCCESS)
 }
 
-fn seeds_json(summary: &SeedsSummary) -> Value {
-    serde_json::to_value(summary).unwrap_or_default()
+/// One line for each seed that had begun.
+fn stopped(summary: &SeedsSummary) -> String {
+    let line = |run: &RunSummary| {
+        let how = if run.status == RunStatus::Interrupted { "stopped" } else { "finished" };
+        format!(
+            "seed {:>4}  {how} after {} env steps  {}",
+            run.seed,
+            thousands(run.env_steps as f64),
+            run.run.display()
+        )
+    };
+    summary.runs.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// The report on several runs stands beside their folders.
