@@ -34,7 +34,7 @@ impl<'a> ProgressLine<'a> {
         let target =
             if output.is_live() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(1000), target);
-        if let Ok(style) = ProgressStyle::with_template("{bar:12} {wide_msg}") {
+        if let Ok(style) = ProgressStyle::with_template("{bar:6} {msg}") {
             bar.set_style(style.progress_chars("━╸─"));
         }
         Self {
@@ -69,19 +69,19 @@ impl<'a> ProgressLine<'a> {
         self.drawn = Some(now);
         let (share, elapsed) = (self.share(progress), self.started.elapsed().as_secs_f64());
         let mean = self.recent.iter().sum::<f64>() / self.recent.len().max(1) as f64;
-        let mut message = format!("return {mean:.1}  ε {epsilon:.3}");
+        let mut message = format!("return {mean:.1}  ε {epsilon:.2}");
         if let Some(loss) = self.loss {
             message += &format!("  loss {}", three_digits(loss));
         }
         if let Some(evaluation) = self.evaluation {
             message += &format!("  eval {evaluation:.0}");
         }
-        message += &format!("  {} steps/s", thousands(progress.env_steps as f64 / elapsed.max(1e-9)));
         if share > 0.0 {
             message += &format!("  {} left", duration(elapsed * (1.0 - share) / share));
         }
+        message += &format!("  {} steps/s", thousands(progress.env_steps as f64 / elapsed.max(1e-9)));
         self.bar.set_position((1000.0 * share) as u64);
-        self.bar.set_message(message);
+        self.bar.set_message(cut(&message, room_for_the_message()));
     }
 
     fn log(&self, text: &str) {
@@ -112,6 +112,26 @@ impl<'a> ProgressLine<'a> {
         }
         self.draw(progress, epsilon);
     }
+}
+
+/// Columns beside the bar and a blank.
+fn room_for_the_message() -> usize {
+    let (_, columns) = console::Term::stderr().size();
+    usize::from(columns).saturating_sub(6 + 1)
+}
+
+/// As many whole fields of a message, which two blanks part, as there is room for.
+fn cut(message: &str, columns: usize) -> String {
+    let mut kept = String::new();
+    for field in message.split("  ") {
+        let gap = if kept.is_empty() { "" } else { "  " };
+        if console::measure_text_width(&kept) + gap.len() + console::measure_text_width(field) > columns {
+            break;
+        }
+        kept += gap;
+        kept += field;
+    }
+    kept
 }
 
 fn is_log_line(period: Period, before: Progress, now: Progress) -> bool {
@@ -181,6 +201,11 @@ mod tests {
     fn numbers_are_written_for_people() {
         assert_eq!(thousands(123_456.4), "123,456");
         assert_eq!(thousands(999.0), "999");
+        let line = "return 9.5  ε 0.050  3 s left";
+        assert_eq!(
+            [5, 10, 18, 19, 29, 80].map(|columns| cut(line, columns).chars().count()),
+            [0, 10, 10, 19, 29, 29]
+        );
         assert_eq!([0.01234, 1.234, 12.34, 123.4].map(three_digits), ["0.0123", "1.23", "12.3", "123"]);
         assert_eq!([0.041, 12.3, 200.0, 7500.0].map(duration), ["0.04 s", "12 s", "3 min 20 s", "2 h 5 min"]);
     }
