@@ -1,0 +1,257 @@
+//! What cannot be: a message with what was found, what is allowed and what is nearest; exit code 2; nothing
+//! written.
+
+mod common;
+
+use std::path::Path;
+
+use common::{Outcome, deepq, finish, names, run, train_small};
+
+/// Runs a command that must be refused with words in its message, before anything is written.
+fn refused(folder: &Path, args: &[&str], words: &[&str]) -> Outcome {
+    let before = names(folder);
+    let outcome = run(folder, args);
+    assert_eq!(outcome.code, Some(2), "{args:?}: {outcome:?}");
+    assert!(outcome.stdout.is_empty(), "{outcome:?}");
+    for word in words {
+        assert!(outcome.stderr.contains(word), "{args:?}: '{word}' is missing in: {}", outcome.stderr);
+    }
+    assert_eq!(names(folder), before, "{args:?} wrote something");
+    outcome
+}
+
+fn train<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&["train", "CartPole-v1", "--out", "run"], more].concat()
+}
+
+#[test]
+fn unknown_names_are_told_with_the_nearest() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let refused = |args: &[&str], words: &[&str]| refused(folder, args, words);
+    for id in ["CartPole-v9", "cartpole", "Cartpole-v1", "CARTPOLE-V1"] {
+        let words =
+            [&format!("'{id}'")[..], "did you mean 'CartPole-v", "there are: CartPole-v0, CartPole-v1"];
+        refused(&["train", id, "--out", "run"], &words);
+    }
+    refused(&["train", "", "--out", "run"], &["there is no environment ''"]);
+    refused(&["train", "倒立振子", "--out", "run"], &["'倒立振子'", "there are: CartPole-v0"]);
+    refused(
+        &train(&["--preset", "tutoral"]),
+        &["--preset", "'tutoral'", "did you mean 'tutorial'?", "sb3-dqn"],
+    );
+    refused(&train(&["--algo", "ddqn"]), &["--algo", "'ddqn'", "double-dqn"]);
+    refused(&train(&["--set", "learning.gama=0.9"]), &["--set learning.gama=0.9", "did you mean 'gamma'?"]);
+    refused(&train(&["--set", "lerning.gamma=0.9"]), &["'lerning'", "did you mean 'learning'?"]);
+    refused(&train(&["--set", "loss.kind=\"c51\""]), &["'c51'", "q-learning"]);
+    refused(&["trian"], &["trian", "train"]);
+    refused(&train(&["--evn-steps", "5"]), &["--evn-steps", "--env-steps"]);
+    refused(&["list", "env"], &["'env'", "envs, presets, algos, runs"]);
+    refused(&["completions", "tcsh"], &["'tcsh'", "bash"]);
+}
+
+#[test]
+fn values_that_cannot_be_are_told_with_what_is_allowed() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |set: &str, words: &[&str]| {
+        refused(folder.path(), &train(&["--set", set]), words);
+    };
+    refused("learning.gamma=1.5", &["learning.gamma", "found 1.5", "0 to 1"]);
+    refused("learning.gamma=nan", &["learning.gamma", "NaN", "0 to 1"]);
+    refused("learning.gamma=high", &["learning.gamma=high", "string \"high\""]);
+    refused("learning.batch_size=0", &["found 0", "1 to 65536"]);
+    refused("learning.batch_size=-1", &["-1", "learning.batch_size"]);
+    refused("learning.batches=9223372036854775807", &["learning.batches", "1 to 1000000"]);
+    refused("learning.gamma", &["has no '='", "KEY=VALUE"]);
+    refused("=1", &["--set =1"]);
+    refused("learning.gamma.x=1", &["'gamma' is a float"]);
+    refused("replay.capacity=536870913", &["replay.capacity", "1 to 536870912"]);
+    refused("replay.capacity=10", &["replay.capacity", "at least the batch size"]);
+    // 3 TiB of parameters.
+    let hidden = format!("network.hidden=[{}]", ["65536"; 40].join(","));
+    refused(&hidden, &["network.hidden", "GiB", "this machine has"]);
+    refused("network.divide_observations_by=[1.0]", &["found 1 numbers", "each of the 4 elements"]);
+    refused("env.copies=0", &["env.copies", "found 0", "1 to 65536"]);
+    refused("env.id=Pong", &["'Pong'", "CartPole-v1"]);
+    refused("stop={}", &["stop", "never end"]);
+    refused("exploration.epsilon.from=2.0", &["exploration.epsilon.from", "found 2", "0 to 1"]);
+}
+
+#[test]
+fn numbers_that_cannot_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |args: &[&str], words: &[&str]| {
+        refused(folder.path(), &train(args), words);
+    };
+    let greatest = u64::MAX.to_string();
+    for flag in ["--env-steps", "--episodes", "--seeds"] {
+        for number in ["0", "-5", "1e6", "many", "", "1.5", "18446744073709551616", "18446744073709551615"] {
+            refused(&[&format!("{flag}={number}")], &[flag, "whole numbers of at least 1"]);
+        }
+    }
+    for number in ["-1", "18446744073709551616", "one", ""] {
+        refused(&[&format!("--seed={number}")], &["--seed"]);
+    }
+    refused(&["--seeds", "2", "--seed", &greatest], &["--seeds", "greatest seed", &greatest]);
+    refused(&["--seeds", "9000000000000000000"], &["--seeds", "1 to 100000"]);
+    refused(&["--env-steps", "5", "--episodes", "5"], &["--env-steps", "cannot be used with", "--episodes"]);
+    refused(&["--preset", "default", "--algo", "dqn"], &["cannot be used with"]);
+    refused(&["--seeds", "2", "--render", "window"], &["cannot be used with"]);
+    refused(&["-q", "-v"], &["cannot be used with"]);
+    refused(&["--fps", "0", "--render", "terminal"], &["--fps", "above 0, or max"]);
+    refused(&["--fps=-3"], &["--fps"]);
+    refused(&["--out", ""], &["--out"]);
+}
+
+#[test]
+fn errors_are_one_object_with_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = |args: &[&str], kind: &str| {
+        let outcome = run(folder.path(), args);
+        assert_eq!((outcome.code, outcome.stdout.lines().count()), (Some(2), 1), "{outcome:?}");
+        let error = outcome.json()["error"].clone();
+        let keys: Vec<&String> = error.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["kind", "message", "help"]);
+        assert_eq!(error["kind"], kind, "{error}");
+        assert!(!outcome.stderr.is_empty(), "people read it too");
+        error
+    };
+    let unknown = error(&["train", "CartPole-v9", "--json"], "config");
+    assert_eq!(unknown["message"], "ENV: there is no environment 'CartPole-v9'");
+    assert!(unknown["help"].as_str().unwrap().starts_with("did you mean 'CartPole-v"));
+    error(&["eval", "nowhere", "--json"], "run");
+    let usage = error(&["train", "CartPole-v1", "--seed", "x", "--json"], "usage");
+    assert!(usage["message"].as_str().unwrap().starts_with("invalid value 'x' for '--seed"), "{usage}");
+    error(&["--json", "frobnicate"], "usage");
+    error(&["play", "nowhere", "--json", "--render", "terminal"], "run");
+}
+
+#[test]
+fn folders_that_cannot_be_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::write(folder.join("file"), "mine").unwrap();
+    std::fs::create_dir(folder.join("occupied")).unwrap();
+    std::fs::write(folder.join("occupied/notes.txt"), "mine").unwrap();
+    train_small(folder, "used", &[]);
+    let out = |out: &str, words: &[&str]| {
+        refused(folder, &["train", "CartPole-v1", "--env-steps", "100", "--out", out], words);
+        refused(
+            folder,
+            &["train", "CartPole-v1", "--env-steps", "100", "--out", out, "--json=x"],
+            &["--json"],
+        );
+    };
+    out("file", &["file", "--out"]);
+    out("file/below", &["file/below", "--out"]);
+    out("occupied", &["occupied", "this folder is not empty", "choose another folder with --out"]);
+    out("used", &["used", "this folder holds a run already"]);
+    out("/proc/run", &["/proc/run", "no run can be made here", "--out"]);
+    out(&"long".repeat(100), &["no run can be made here"]);
+    assert_eq!(names(&folder.join("occupied")), ["notes.txt"]);
+    assert_eq!(std::fs::read(folder.join("file")).unwrap(), b"mine");
+}
+
+#[test]
+fn runs_that_are_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::write(folder.join("file"), "x").unwrap();
+    std::fs::create_dir(folder.join("empty")).unwrap();
+    for command in [&["eval"][..], &["record"], &["report"], &["play", "--render", "terminal"]] {
+        let refused = |run: &str, words: &[&str]| refused(folder, &[command, &[run]].concat(), words);
+        refused("nowhere", &["nowhere: there is no such folder", "deepq list runs"]);
+        refused("empty", &["empty: this is no run directory: run.json is missing"]);
+        refused("file", &["file: this is no run directory"]);
+        refused("무엇", &["무엇: there is no such folder"]);
+    }
+    refused(folder, &["eval"], &["<RUN>"]);
+    refused(folder, &["report"], &["<RUN>"]);
+}
+
+#[test]
+fn damaged_runs_are_told_with_their_file_and_nothing_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    train_small(folder, "run", &["--set", "evaluation.final_policy=last"]);
+    refused(folder, &["eval", "run", "--checkpoint", "9"], &["no such checkpoint", "700"]);
+    refused(folder, &["eval", "run", "--checkpoint", "worst"], &["'worst'", "final, best, last"]);
+    refused(
+        folder,
+        &["eval", "run", "--checkpoint", "best"],
+        &["not evaluated while training", "--checkpoint last"],
+    );
+    for number in ["0", "-1", "18446744073709551615", "9000000000000000000"] {
+        refused(folder, &["eval", "run", &format!("--episodes={number}")], &["1 to 100000"]);
+        refused(folder, &["record", "run", &format!("--episodes={number}")], &["1 to 100000"]);
+    }
+    let network = "run/checkpoints/700/network.safetensors";
+    let mut bytes = std::fs::read(folder.join(network)).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(folder.join(network), bytes).unwrap();
+    for args in
+        [&["eval", "run"][..], &["record", "run", "--out", "films"], &["play", "run", "--render", "terminal"]]
+    {
+        refused(folder, args, &[network, "is damaged", "checksum"]);
+    }
+    std::fs::write(folder.join("run/config.toml"), "algo = 3\n").unwrap();
+    refused(folder, &["eval", "run"], &["run/config.toml:1", "invalid type"]);
+    std::fs::write(folder.join("run/run.json"), "{").unwrap();
+    std::fs::write(folder.join("run/config.toml"), "").unwrap();
+    refused(folder, &["eval", "run"], &["run/config.toml"]);
+    let list = common::succeed(folder, &["list", "runs", "--below", "."]);
+    assert!(list.stdout.contains("run.json is damaged"), "{list:?}");
+}
+
+#[test]
+fn where_there_is_no_screen() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    train_small(folder, "run", &[]);
+    let window = ["train", "CartPole-v1", "--out", "new", "--render", "window"];
+    refused(folder, &window, &["DISPLAY"]);
+    refused(folder, &["play", "run"], &["DISPLAY"]);
+    refused(folder, &["play", "run", "--render", "terminal"], &["terminal"]);
+    refused(folder, &["train", "CartPole-v1", "--out", "new", "--render", "terminal"], &["terminal"]);
+    let json = run(folder, &["play", "run", "--json"]);
+    assert_eq!(json.json()["error"]["kind"], "screen");
+}
+
+#[test]
+fn an_instruction_set_that_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["train", "CartPole-v1", "--out", "run"];
+    let outcome = finish(deepq(folder.path()).args(args).env("DEEPQ_ISA", "nonsense"));
+    assert_eq!(outcome.code, Some(2), "{outcome:?}");
+    assert!(outcome.stderr.contains("DEEPQ_ISA") && outcome.stderr.contains("nonsense"), "{outcome:?}");
+    assert!(outcome.stderr.contains("portable"), "what is allowed: {outcome:?}");
+    assert!(names(folder.path()).is_empty());
+}
+
+/// Bytes that are no UTF-8 may stand in a path, and in a wrong name.
+#[cfg(unix)]
+#[test]
+fn arguments_of_strange_bytes() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let strange = OsStr::from_bytes(b"run-\xff-\xe5\x80");
+    let args =
+        ["train", "CartPole-v1", "--env-steps", "300", "--json", "--set", "recording.episodes=1", "--out"];
+    let outcome = finish(deepq(folder.path()).args(args).arg(strange));
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert!(outcome.json()["run"].as_str().unwrap().starts_with("run-\u{fffd}"));
+    for command in [&["eval", "--json"][..], &["record", "--json"], &["report", "--json"]] {
+        let outcome = finish(deepq(folder.path()).args(command).arg(strange));
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        outcome.json();
+    }
+    let list = common::succeed(folder.path(), &["list", "runs", "--below", ".", "--json"]);
+    assert_eq!(list.json()["runs"].as_array().unwrap().len(), 1);
+    let outcome = finish(deepq(folder.path()).arg("train").arg(strange));
+    assert_eq!(outcome.code, Some(2), "{outcome:?}");
+    let args = ["train", "CartPole-v1", "--env-steps", "100", "-q", "--set", "recording.episodes=0", "--out"];
+    assert_eq!(finish(deepq(folder.path()).args(args).arg("달리기 🏃")).code, Some(0));
+    assert!(folder.path().join("달리기 🏃/run.json").is_file());
+}
