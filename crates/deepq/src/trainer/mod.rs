@@ -248,19 +248,7 @@ impl Trainer {
         tell: &mut impl FnMut(&Event<'_>) -> Result<ControlFlow<()>, Error>,
     ) -> Result<ControlFlow<StopReason>, Error> {
         let evaluation = self.config.evaluation;
-        let confirm = evaluation.stop_early.map_or(0, |stop| stop.confirm_episodes);
-        let seeds = evaluation_seeds(self.seed, "evaluation", evaluation.episodes + confirm);
-        let (first, more) = seeds.split_at(evaluation.episodes);
-        let network = self.learner.network_mut();
-        let mut returns = self.evaluator.evaluate(network, evaluation.parameters, first)?;
-        let mut solved = false;
-        if let Some(stop) = evaluation.stop_early {
-            let good = |returns: &[f64]| returns.iter().all(|value| *value >= stop.min_return);
-            if good(&returns) {
-                returns.extend(self.evaluator.evaluate(network, evaluation.parameters, more)?);
-                solved = good(&returns);
-            }
-        }
+        let (returns, solved) = self.evaluation_returns()?;
         let mean_return = statistics::mean(&returns).unwrap_or(f64::NEG_INFINITY);
         let is_best = self.best.as_ref().is_none_or(|best| mean_return >= best.mean_return);
         if is_best {
@@ -273,6 +261,28 @@ impl Trainer {
             (true, _) => ControlFlow::Break(StopReason::Solved),
             (false, flow) => flow.map_break(|()| StopReason::Interrupted),
         })
+    }
+
+    /// The returns of an evaluation, and whether all of them are good enough to stop early.
+    ///
+    /// The episodes that confirm it are played in growing portions: most policies that are not good enough yet
+    /// show it in the first few, and the rest need not be played.
+    fn evaluation_returns(&mut self) -> Result<(Vec<f64>, bool), Error> {
+        let evaluation = self.config.evaluation;
+        let confirm = evaluation.stop_early.map_or(0, |stop| stop.confirm_episodes);
+        let all = evaluation.episodes + confirm;
+        let seeds = evaluation_seeds(self.seed, "evaluation", all);
+        let network = self.learner.network_mut();
+        let mut play = |seeds: &[u64]| self.evaluator.evaluate(network, evaluation.parameters, seeds);
+        let mut returns = play(&seeds[..evaluation.episodes])?;
+        let Some(stop) = evaluation.stop_early else { return Ok((returns, false)) };
+        let good = |returns: &[f64]| returns.iter().all(|value| *value >= stop.min_return);
+        while good(&returns) && returns.len() < all {
+            let played = returns.len();
+            returns.extend(play(&seeds[played..all.min(2 * played)])?);
+        }
+        let solved = good(&returns);
+        Ok((returns, solved))
     }
 }
 
