@@ -58,8 +58,7 @@ impl Pane {
     /// Runs a part of this test program in the shell.
     fn run(&self, name: &str) {
         let program = std::env::current_exe().unwrap();
-        let line =
-            format!("DEEPQ_TEST_PART={name} {} --exact {name} --ignored --nocapture", program.display());
+        let line = format!("DEEPQ_TEST_PART={name} {} --exact {name} --nocapture", program.display());
         self.press(&[&line, "Enter"]);
     }
 
@@ -114,7 +113,6 @@ fn status(step: usize) -> Status {
 
 /// Shows frames until a key ends it.
 #[test]
-#[ignore = "a part of another test"]
 fn part_shows_until_a_key() {
     if !is_part("part_shows_until_a_key") {
         return;
@@ -134,7 +132,6 @@ fn part_shows_until_a_key() {
 }
 
 #[test]
-#[ignore = "a part of another test"]
 fn part_panics_while_shown() {
     if is_part("part_panics_while_shown") {
         let mut terminal = Terminal::open().unwrap();
@@ -144,7 +141,6 @@ fn part_panics_while_shown() {
 }
 
 #[test]
-#[ignore = "a part of another test"]
 fn part_says_why_not() {
     if is_part("part_says_why_not") {
         println!("error: {}", Terminal::open().unwrap_err());
@@ -154,7 +150,7 @@ fn part_says_why_not() {
 #[test]
 fn without_a_terminal_the_error_says_what_to_do() {
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "part_says_why_not", "--ignored", "--nocapture"])
+        .args(["--exact", "part_says_why_not", "--nocapture"])
         .env("DEEPQ_TEST_PART", "part_says_why_not")
         .output()
         .unwrap();

@@ -49,7 +49,7 @@ fn server(xvfb: &Path) -> (Server, String) {
 /// This test program again, at one of its parts, on a display.
 fn part(name: &str, display: Option<&str>) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", name, "--ignored", "--nocapture"]);
+    command.args(["--exact", name, "--nocapture"]);
     command.env("DEEPQ_TEST_PART", name).env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY");
     if let Some(display) = display {
         command.env("DISPLAY", display);
@@ -67,7 +67,6 @@ fn text(output: &Output) -> String {
 
 /// Shows frames until the user closes the window, and says why it ended.
 #[test]
-#[ignore = "a part of another test"]
 fn part_shows_until_closed() {
     if !is_part("part_shows_until_closed") {
         return;
@@ -89,7 +88,6 @@ fn part_shows_until_closed() {
 
 /// Shows a frame of 10 × 10 pixels for a while.
 #[test]
-#[ignore = "a part of another test"]
 fn part_shows_a_small_frame() {
     if !is_part("part_shows_a_small_frame") {
         return;
@@ -105,7 +103,6 @@ fn part_shows_a_small_frame() {
 
 /// Opens a window where it cannot, and says the error.
 #[test]
-#[ignore = "a part of another test"]
 fn part_says_why_there_is_none() {
     if is_part("part_says_why_there_is_none") {
         println!("error: {}", Window::open("none", 600, 400).unwrap_err());
