@@ -18,6 +18,8 @@ pub enum Event<'a> {
         envs: &'a VectorEnv,
         /// The actions taken.
         actions: &'a [u32],
+        /// The probability with which these actions were random.
+        epsilon: f64,
     },
     /// An episode ended.
     EpisodeEnded(EpisodeEnded),

@@ -172,7 +172,7 @@ impl Trainer {
         let mut flow = ControlFlow::Continue(());
         if watches_steps {
             let (envs, actions) = (self.actor.envs(), self.actor.actions());
-            flow = tell(&Event::Step { progress: self.progress, envs, actions })?;
+            flow = tell(&Event::Step { progress: self.progress, envs, actions, epsilon })?;
         }
         if self.progress.episodes > before.episodes && self.tell_of_episodes(before, &mut tell)?.is_break() {
             flow = ControlFlow::Break(());
