@@ -1,8 +1,9 @@
 //! The mathematics of value-based deep reinforcement learning.
 //!
 //! This crate knows no file, no thread, no clock and no screen. It holds the seams that the other crates of
-//! deepq meet at ([`Env`], [`Loss`](loss::Loss), [`QNetwork`](network::QNetwork)) and the parts that stand between them: the n-step
-//! accumulator, the replay memory, schedules, exploration, the [`Actor`] and the [`Learner`].
+//! deepq meet at ([`Env`], [`Loss`](loss::Loss), [`QNetwork`](network::QNetwork)) and the parts that stand
+//! between them: the n-step accumulator, the replay memory, schedules, exploration, the [`Actor`] and the
+//! [`Learner`].
 //!
 //! ```text
 //! VectorEnv ─ observation, reward, terminated, truncated ─► NStepAccumulator (one per env)

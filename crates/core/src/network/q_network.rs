@@ -53,8 +53,9 @@ impl Default for OptimizerConfig {
 
 /// A network with its parameters, its target parameters and its optimiser. It knows nothing of rewards.
 ///
-/// Bytes enter the first layer divided by 255. Batches are row-major. The batch size is whatever the slices hold and may change from call to call;
-/// buffers grow when they must, and a call with a size that was seen before allocates nothing.
+/// Bytes enter the first layer divided by 255. Batches are row-major. The batch size is whatever the slices hold
+/// and may change from call to call; buffers grow when they must, and a call with a size that was seen before
+/// allocates nothing.
 pub trait QNetwork: Send {
     /// What it is made of.
     fn spec(&self) -> &NetworkSpec;
