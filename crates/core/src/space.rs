@@ -79,6 +79,14 @@ impl<'a> Observation<'a> {
         self.len() == 0
     }
 
+    /// Place and value of the first element that is not a finite number, where there is one.
+    #[inline]
+    pub fn first_not_finite(&self) -> Option<(usize, f32)> {
+        let Self::F32(values) = self else { return None };
+        let place = values.iter().position(|value| !value.is_finite())?;
+        Some((place, values[place]))
+    }
+
     /// The elements `range` as an observation of its own.
     ///
     /// # Panics

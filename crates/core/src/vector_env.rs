@@ -198,11 +198,9 @@ impl VectorEnv {
         action: Option<u32>,
         observation: Observation<'_>,
     ) -> Result<(), VectorEnvError> {
-        let Observation::F32(values) = observation else { return Ok(()) };
-        match values.iter().position(|value| !value.is_finite()) {
+        match observation.first_not_finite() {
             None => Ok(()),
-            Some(element) => {
-                let value = values[element];
+            Some((element, value)) => {
                 let message =
                     format!("element {element} of its observation is {value}, which is not a finite number");
                 Err(self.error(index, action, message, None))

@@ -2,7 +2,7 @@
 
 use deepq_core::loss::argmax;
 use deepq_core::network::{Parameters, QNetwork};
-use deepq_core::{Env, ObservationBuffer, RandomStream, VectorEnv, VectorEnvError};
+use deepq_core::{Env, EnvError, ObservationBuffer, RandomStream, VectorEnv, VectorEnvError};
 use deepq_envs::Registry;
 use serde::{Deserialize, Serialize};
 
@@ -47,7 +47,12 @@ impl EvaluationSummary {
 
 /// `count` seeds for evaluations named `purpose` of a run with seed `seed`.
 pub fn evaluation_seeds(seed: u64, purpose: &str, count: usize) -> Vec<u64> {
-    let mut stream = RandomStream::new(seed, purpose, 0);
+    evaluation_seeds_at(seed, purpose, 0, count)
+}
+
+/// As [`evaluation_seeds`], others for every `index`.
+pub(crate) fn evaluation_seeds_at(seed: u64, purpose: &str, index: u64, count: usize) -> Vec<u64> {
+    let mut stream = RandomStream::new(seed, purpose, index);
     (0..count).map(|_| stream.next_u64()).collect()
 }
 
@@ -138,6 +143,7 @@ impl Evaluator {
             let place = self.observations.slice_mut(episode * inputs..(episode + 1) * inputs);
             let outcome = self.envs[episode].reset(Some(*seed), place);
             outcome.map_err(|error| self.failure(episode, 0, None, error))?;
+            self.check_observation(episode * inputs..(episode + 1) * inputs, episode, 0, None)?;
         }
         let begun = |episode| Running { episode, episodic_return: 0.0, steps: 0 };
         Ok((0..seeds.len()).map(begun).collect())
@@ -145,12 +151,36 @@ impl Evaluator {
 
     /// Takes one step; true where the episode ended.
     fn step(&mut self, run: &mut Running, place: usize, action: usize, inputs: usize) -> Result<bool, Error> {
-        let observation = self.observations.slice_mut(place * inputs..(place + 1) * inputs);
-        let step = self.envs[run.episode].step(action, observation);
+        let range = place * inputs..(place + 1) * inputs;
+        let step = self.envs[run.episode].step(action, self.observations.slice_mut(range.clone()));
         let step = step.map_err(|error| self.failure(run.episode, run.steps, Some(action as u32), error))?;
         run.episodic_return += step.reward;
         run.steps += 1;
+        if !step.reward.is_finite() {
+            let error = EnvError::new(format!("its reward is {}, which is not a finite number", step.reward));
+            return Err(self.failure(run.episode, run.steps, Some(action as u32), error));
+        }
+        self.check_observation(range, run.episode, run.steps, Some(action as u32))?;
         Ok(step.ended() || run.steps == MOST_EPISODE_STEPS)
+    }
+
+    /// A NaN would make every later value of the network one.
+    #[inline]
+    fn check_observation(
+        &self,
+        range: std::ops::Range<usize>,
+        episode: usize,
+        steps: u32,
+        action: Option<u32>,
+    ) -> Result<(), Error> {
+        match self.observations.slice(range).first_not_finite() {
+            None => Ok(()),
+            Some((element, value)) => {
+                let message =
+                    format!("element {element} of its observation is {value}, which is not a finite number");
+                Err(self.failure(episode, steps, action, EnvError::new(message)))
+            }
+        }
     }
 
     fn move_observation(&mut self, from: usize, to: usize, inputs: usize) {
@@ -161,13 +191,7 @@ impl Evaluator {
         }
     }
 
-    fn failure(
-        &self,
-        index: usize,
-        episode_steps: u32,
-        action: Option<u32>,
-        source: deepq_core::EnvError,
-    ) -> Error {
+    fn failure(&self, index: usize, episode_steps: u32, action: Option<u32>, source: EnvError) -> Error {
         let message = format!("in an evaluation: {source}");
         let id = self.id.clone();
         VectorEnvError { index, id, episode_steps, action, message, source: Some(source) }.into()
@@ -201,5 +225,46 @@ mod tests {
             seeds.iter().map(|seed| evaluator.evaluate_policy(&mut policy, &[*seed]).unwrap()[0]).collect();
         assert_eq!(together, alone);
         assert!(together.iter().any(|value| *value != together[0]), "{together:?}");
+    }
+
+    /// CartPole whose third observation is not a number.
+    struct Broken(Box<dyn Env>, u32);
+
+    impl Env for Broken {
+        fn spec(&self) -> &deepq_core::EnvSpec {
+            self.0.spec()
+        }
+        fn reset(&mut self, seed: Option<u64>, to: deepq_core::ObservationMut<'_>) -> Result<(), EnvError> {
+            self.1 = 0;
+            self.0.reset(seed, to)
+        }
+        fn step(
+            &mut self,
+            action: usize,
+            to: deepq_core::ObservationMut<'_>,
+        ) -> Result<deepq_core::Step, EnvError> {
+            self.1 += 1;
+            let values = to.f32();
+            let step = self.0.step(action, deepq_core::ObservationMut::F32(values));
+            values[2] = if self.1 == 2 { f32::NAN } else { values[2] };
+            step
+        }
+        fn save_state(&self, _: &mut deepq_core::StateWriter) {}
+        fn load_state(&mut self, _: &mut deepq_core::StateReader<'_>) -> Result<(), deepq_core::StateError> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_told_with_its_place() {
+        let mut registry = Registry::builtin();
+        let make = || Broken(deepq_envs::make("CartPole-v1").unwrap(), 0);
+        registry.register("Broken", "gives a NaN", make).unwrap();
+        let spec = NetworkSpec::mlp(4, &[8], 2, Initialization::FanInUniform);
+        let parameters = spec.initial_parameters(&mut RandomStream::new(4, "initialization", 0)).unwrap();
+        let mut policy = Policy::new(&spec, &parameters).unwrap();
+        let mut evaluator = Evaluator::new(&registry, "Broken").unwrap();
+        let error = evaluator.evaluate_policy(&mut policy, &[1]).unwrap_err().to_string();
+        assert!(error.contains("element 2 of its observation is NaN"), "{error}");
     }
 }

@@ -172,7 +172,8 @@ fn train_in(
         true => vec![],
         false => judge(request, trainer)?,
     };
-    metrics.evaluation(trainer.policy_env_steps(), progress.gradient_steps, &returns, true)?;
+    let (env_steps, gradient_steps) = trainer.policy_taken_at();
+    metrics.evaluation(env_steps, gradient_steps, &returns, true)?;
     info.status = if interrupted { RunStatus::Interrupted } else { RunStatus::Finished };
     info.wall_s = Some(wall_s);
     info.env_steps = Some(progress.env_steps);

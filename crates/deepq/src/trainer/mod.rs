@@ -15,8 +15,9 @@ use deepq_core::replay::{ReplayStore, Sampler};
 use deepq_core::{Actor, LearnMetrics, Learner, Progress, RandomStream};
 
 use crate::config::{Config, FinalPolicy};
+use crate::evaluation::evaluation_seeds_at;
 use crate::events::{EpisodeEnded, Evaluated, Event, Observer};
-use crate::{Error, Evaluator, Policy, evaluation_seeds, statistics};
+use crate::{Error, Evaluator, Policy, statistics};
 
 /// Why training ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +32,13 @@ pub enum StopReason {
 
 /// The best policy of an evaluation so far.
 struct Best {
+    /// Over the episodes that every evaluation has. Those that confirm an early stop do not count: a policy that
+    /// failed in one of them would fall behind another that never got so far.
     mean_return: f64,
+    /// All episodes that were played; of equal means the one that got further is better.
+    episodes: u64,
     env_steps: u64,
+    gradient_steps: u64,
     parameters: Vec<f32>,
 }
 
@@ -110,11 +116,11 @@ impl Trainer {
         self.best.as_ref().map(|best| (best.env_steps, best.mean_return, &best.parameters[..]))
     }
 
-    /// The env steps at which the policy it [ends with](Self::policy) was taken.
-    pub fn policy_env_steps(&self) -> u64 {
+    /// Env steps and gradient steps at which the policy it [ends with](Self::policy) was taken.
+    pub fn policy_taken_at(&self) -> (u64, u64) {
         match (self.config.evaluation.final_policy, &self.best) {
-            (FinalPolicy::Best, Some(best)) => best.env_steps,
-            _ => self.progress.env_steps,
+            (FinalPolicy::Best, Some(best)) => (best.env_steps, best.gradient_steps),
+            _ => (self.progress.env_steps, self.progress.gradient_steps),
         }
     }
 
@@ -247,14 +253,8 @@ impl Trainer {
         &mut self,
         tell: &mut impl FnMut(&Event<'_>) -> Result<ControlFlow<()>, Error>,
     ) -> Result<ControlFlow<StopReason>, Error> {
-        let evaluation = self.config.evaluation;
         let (returns, solved) = self.evaluation_returns()?;
-        let mean_return = statistics::mean(&returns).unwrap_or(f64::NEG_INFINITY);
-        let is_best = self.best.as_ref().is_none_or(|best| mean_return >= best.mean_return);
-        if is_best {
-            let parameters = self.learner.network().parameters(evaluation.parameters);
-            self.best = Some(Best { mean_return, env_steps: self.progress.env_steps, parameters });
-        }
+        let is_best = self.keep_if_best(&returns);
         let event = Evaluated { progress: self.progress, returns: &returns, is_best };
         let flow = tell(&Event::Evaluated(event))?;
         Ok(match (solved, flow) {
@@ -263,15 +263,33 @@ impl Trainer {
         })
     }
 
+    /// Keeps the present policy where it is as good as the best so far, and says whether it is.
+    fn keep_if_best(&mut self, returns: &[f64]) -> bool {
+        let evaluation = self.config.evaluation;
+        let mean_return = statistics::mean(&returns[..evaluation.episodes]).unwrap_or(f64::NEG_INFINITY);
+        let episodes = returns.len() as u64;
+        let is_best = self
+            .best
+            .as_ref()
+            .is_none_or(|best| (mean_return, episodes) >= (best.mean_return, best.episodes));
+        if is_best {
+            let parameters = self.learner.network().parameters(evaluation.parameters);
+            let Progress { env_steps, gradient_steps, .. } = self.progress;
+            self.best = Some(Best { mean_return, episodes, env_steps, gradient_steps, parameters });
+        }
+        is_best
+    }
+
     /// The returns of an evaluation, and whether all of them are good enough to stop early.
     ///
-    /// The episodes that confirm it are played in growing portions: most policies that are not good enough yet
+    /// Every evaluation has episodes of its own: a policy that happens to be good at some is not asked the same
+    /// ones again. The episodes that confirm it are played in growing portions: most policies that are not good enough yet
     /// show it in the first few, and the rest need not be played.
     fn evaluation_returns(&mut self) -> Result<(Vec<f64>, bool), Error> {
         let evaluation = self.config.evaluation;
         let confirm = evaluation.stop_early.map_or(0, |stop| stop.confirm_episodes);
         let all = evaluation.episodes + confirm;
-        let seeds = evaluation_seeds(self.seed, "evaluation", all);
+        let seeds = evaluation_seeds_at(self.seed, "evaluation", self.progress.env_steps, all);
         let network = self.learner.network_mut();
         let mut play = |seeds: &[u64]| self.evaluator.evaluate(network, evaluation.parameters, seeds);
         let mut returns = play(&seeds[..evaluation.episodes])?;

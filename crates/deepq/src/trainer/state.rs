@@ -55,7 +55,9 @@ impl Trainer {
         state.bool(self.best.is_some());
         if let Some(best) = &self.best {
             state.f64(best.mean_return);
+            state.u64(best.episodes);
             state.u64(best.env_steps);
+            state.u64(best.gradient_steps);
             state.f32_slice(&best.parameters);
         }
     }
@@ -82,7 +84,11 @@ impl Trainer {
         reader.finish()?;
         let mut reader = StateReader::new(&state.trainer);
         self.load_rest(&mut reader, count)?;
-        reader.finish()
+        reader.finish()?;
+        match (self.learner.network().gradient_steps(), self.progress.gradient_steps) {
+            (optimizer, trainer) if optimizer == trainer => Ok(()),
+            (optimizer, trainer) => Err(StateError::mismatch("the optimiser's steps", trainer, optimizer)),
+        }
     }
 
     fn load_rest(&mut self, state: &mut StateReader<'_>, parameters: usize) -> Result<(), StateError> {
@@ -96,17 +102,21 @@ impl Trainer {
         self.learned = Learned {
             loss: state.f64("sum of losses")?,
             q_mean: state.f64("sum of values")?,
-            batches: state.u64("batches")?,
+            batches: state.u64_at_most("batches", MOST_STEPS)?,
         };
         self.actor.load_state(state, &self.store)?;
         self.replay_stream.load_state(state)?;
         self.best = None;
         if state.bool("whether there is a best policy")? {
-            let mean_return = state.f64("best mean return")?;
-            let env_steps = state.u64("env steps of the best policy")?;
-            let mut best = vec![0.0; parameters];
-            state.f32_slice("best parameters", &mut best)?;
-            self.best = Some(Best { mean_return, env_steps, parameters: best });
+            let mut best = Best {
+                mean_return: state.f64("best mean return")?,
+                episodes: state.u64("episodes of the best evaluation")?,
+                env_steps: state.u64("env steps of the best policy")?,
+                gradient_steps: state.u64("gradient steps of the best policy")?,
+                parameters: vec![0.0; parameters],
+            };
+            state.f32_slice("best parameters", &mut best.parameters)?;
+            self.best = Some(best);
         }
         Ok(())
     }
