@@ -14,6 +14,7 @@ const NETWORK: &str = "network.safetensors";
 const OPTIMIZER: &str = "optimizer.state";
 const REPLAY: &str = "replay.state";
 const TRAINER: &str = "trainer.state";
+const PARTS: [&str; 4] = [NETWORK, OPTIMIZER, REPLAY, TRAINER];
 const MANIFEST: &str = "state.json";
 const FORMAT: u32 = 1;
 
@@ -75,20 +76,15 @@ struct ManifestFile {
 }
 
 /// Writes a checkpoint into `checkpoints/<env_steps>`, and removes all but the newest `keep`.
+///
+/// At no time is there no checkpoint where there was one: a whole one of the same step holds the same bytes and
+/// stays, and a damaged one goes when the new one has its name.
 pub(super) fn write(checkpoints: &Path, trainer: &Trainer, keep: usize) -> Result<PathBuf, Error> {
-    let progress = trainer.progress();
-    let folder = checkpoints.join(progress.env_steps.to_string());
-    let temporary = checkpoints.join(format!(".{}.tmp", progress.env_steps));
-    let outcome = write_parts(&temporary, trainer).and_then(|()| {
-        // A checkpoint of the same step holds the same bytes; the new one takes its place.
-        let _ = fs::remove_dir_all(&folder);
-        fs::rename(&temporary, &folder).map_err(|error| Error::io("cannot write", &folder, error))
-    });
-    if outcome.is_err() {
-        let _ = fs::remove_dir_all(&temporary);
+    remove_left_behind(checkpoints);
+    let folder = checkpoints.join(trainer.progress().env_steps.to_string());
+    if !is_whole(&folder, trainer) {
+        replace(checkpoints, &folder, trainer)?;
     }
-    outcome?;
-    sync_folder(checkpoints);
     let mut all = list(checkpoints)?;
     all.truncate(all.len().saturating_sub(keep));
     for old in all {
@@ -96,6 +92,53 @@ pub(super) fn write(checkpoints: &Path, trainer: &Trainer, keep: usize) -> Resul
         let _ = fs::remove_dir_all(checkpoints.join(old.to_string()));
     }
     Ok(folder)
+}
+
+/// Removes what runs that were killed while they wrote a checkpoint left behind.
+fn remove_left_behind(checkpoints: &Path) {
+    let Ok(entries) = fs::read_dir(checkpoints) else { return };
+    for entry in entries.filter_map(|entry| entry.ok()) {
+        let name = entry.file_name();
+        let env_steps = name.to_str().and_then(|name| name.strip_prefix('.')).and_then(|name| {
+            let name = name.strip_suffix(".tmp").or_else(|| name.strip_suffix(".old"))?;
+            name.parse::<u64>().ok()
+        });
+        if env_steps.is_some() {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// True where the folder holds the checkpoint of the trainer's step, every length and checksum verified.
+fn is_whole(folder: &Path, trainer: &Trainer) -> bool {
+    let progress = trainer.progress();
+    Manifest::read(folder).is_ok_and(|manifest| {
+        (manifest.gradient_steps, manifest.episodes) == (progress.gradient_steps, progress.episodes)
+            && PARTS.iter().all(|name| manifest.verified(folder, name).is_ok())
+    })
+}
+
+/// Writes a checkpoint under another name, which it then gives up for its own.
+fn replace(checkpoints: &Path, folder: &Path, trainer: &Trainer) -> Result<(), Error> {
+    let env_steps = trainer.progress().env_steps;
+    let temporary = checkpoints.join(format!(".{env_steps}.tmp"));
+    let aside = checkpoints.join(format!(".{env_steps}.old"));
+    let outcome = write_parts(&temporary, trainer).and_then(|()| {
+        let moved = fs::rename(folder, &aside).is_ok();
+        fs::rename(&temporary, folder).map_err(|error| {
+            if moved {
+                let _ = fs::rename(&aside, folder);
+            }
+            Error::io("cannot write", folder, error)
+        })
+    });
+    if outcome.is_err() {
+        let _ = fs::remove_dir_all(&temporary);
+    }
+    outcome?;
+    sync_folder(checkpoints);
+    let _ = fs::remove_dir_all(&aside);
+    Ok(())
 }
 
 /// Waits until the disk has the names in a folder, where the system can.
@@ -119,13 +162,8 @@ fn write_parts(folder: &Path, trainer: &Trainer) -> Result<(), Error> {
         episodes: progress.episodes,
         files: vec![],
     };
-    let parts: [(&str, &[u8]); 4] = [
-        (NETWORK, &network),
-        (OPTIMIZER, &state.optimizer),
-        (REPLAY, &state.replay),
-        (TRAINER, &state.trainer),
-    ];
-    for (name, bytes) in parts {
+    let contents: [&[u8]; 4] = [&network, &state.optimizer, &state.replay, &state.trainer];
+    for (name, bytes) in PARTS.into_iter().zip(contents) {
         let path = folder.join(name);
         write_synced(&path, bytes).map_err(|error| Error::io("cannot write", &path, error))?;
         manifest.files.push(ManifestFile {
@@ -136,7 +174,9 @@ fn write_parts(folder: &Path, trainer: &Trainer) -> Result<(), Error> {
     }
     let path = folder.join(MANIFEST);
     let text = serde_json::to_vec_pretty(&manifest).map_err(|error| Error::damaged(&path, error))?;
-    write_synced(&path, &text).map_err(|error| Error::io("cannot write", &path, error))
+    write_synced(&path, &text).map_err(|error| Error::io("cannot write", &path, error))?;
+    sync_folder(folder);
+    Ok(())
 }
 
 /// The env steps of all complete checkpoints, in ascending order.
@@ -211,5 +251,50 @@ impl Manifest {
             return Err(Error::damaged(&path, message));
         }
         Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Config;
+
+    fn trainer() -> Trainer {
+        let set = ["network.hidden=[3]", "replay.capacity=24", "learning.batch_size=8"].map(str::to_owned);
+        let config = Config::resolve("CartPole-v1", Some("default-fixed"), None, &set).unwrap().0;
+        Trainer::new(&config, 1).unwrap()
+    }
+
+    #[test]
+    fn a_whole_checkpoint_stays_and_a_damaged_one_is_replaced() {
+        let (folder, trainer) = (tempfile::tempdir().unwrap(), trainer());
+        let path = write(folder.path(), &trainer, 1).unwrap();
+        let state = read(&path, trainer.network().layout()).unwrap();
+        let mark = path.join("mark");
+        fs::write(&mark, "").unwrap();
+        assert_eq!(write(folder.path(), &trainer, 1).unwrap(), path);
+        assert!(mark.exists(), "the folder was written again");
+        for name in PARTS.into_iter().chain([MANIFEST]) {
+            fs::write(&mark, "").unwrap();
+            fs::write(path.join(name), "x").unwrap();
+            write(folder.path(), &trainer, 1).unwrap();
+            assert!(!mark.exists(), "the folder with a damaged {name} stayed");
+            assert!(read(&path, trainer.network().layout()).unwrap() == state);
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+    }
+
+    #[test]
+    fn what_killed_runs_left_behind_is_removed_and_nothing_else() {
+        let (folder, trainer) = (tempfile::tempdir().unwrap(), trainer());
+        for name in [".7.tmp", ".0.tmp", ".9.old", ".mine.tmp", "notes.tmp"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+            fs::write(folder.path().join(name).join(NETWORK), "half").unwrap();
+        }
+        write(folder.path(), &trainer, 1).unwrap();
+        let entries = fs::read_dir(folder.path()).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, [".mine.tmp", "0", "notes.tmp"]);
     }
 }
