@@ -1,7 +1,7 @@
 //! The folder of a run: made, found, opened.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -133,7 +133,12 @@ impl RunDirectory {
 
     fn hold(path: &Path) -> Result<Self, Error> {
         let lock_path = path.join("run.lock");
-        let lock = File::create(&lock_path)
+        // What is in the file is another process's until this one has the lock.
+        let lock = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&lock_path)
             .map_err(|error| Self::unusable(path, Error::io("cannot write", &lock_path, error)))?;
         match lock.try_lock() {
             Ok(()) => {
@@ -143,6 +148,18 @@ impl RunDirectory {
             }
             Err(fs::TryLockError::WouldBlock) => Err(Self::occupied(path)),
             Err(fs::TryLockError::Error(error)) => Err(Error::io("cannot lock", &lock_path, error)),
+        }
+    }
+
+    /// Removes what a run that could not begin wrote, so that its folder can be used again; with it the folder
+    /// itself where `with_folder` says so.
+    pub(super) fn abandon(self, with_folder: bool) {
+        // What cannot be removed is no worse than what has already gone wrong.
+        for name in ["config.toml", "run.json", "run.lock"] {
+            let _ = fs::remove_file(self.path.join(name));
+        }
+        if with_folder {
+            let _ = fs::remove_dir(&self.path);
         }
     }
 
@@ -373,4 +390,20 @@ pub(super) fn iso_8601(time: OffsetDateTime) -> String {
     let (year, month, day) = time.to_calendar_date();
     let (hour, minute, second) = time.to_hms();
     format!("{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z", u8::from(month))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reserve_of_another_process_is_not_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = RunDirectory::create(folder.path()).unwrap();
+        let length = || fs::metadata(folder.path().join("run.lock")).unwrap().len();
+        assert!(RunDirectory::hold(folder.path()).is_err());
+        assert_eq!(length(), RESERVE.len() as u64);
+        drop(held);
+        assert_eq!(length(), 0);
+    }
 }

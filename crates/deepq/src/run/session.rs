@@ -109,11 +109,12 @@ impl Observer for CheckpointWriter<'_> {
 pub fn train(request: &TrainRequest, observer: &mut dyn Observer) -> Result<RunSummary, Error> {
     let mut trainer = Trainer::with_registry(&request.config, request.seed, &request.registry)?;
     trainer.set_stop_flag(Arc::clone(&request.stop_flag));
+    let was_there = request.out.as_ref().is_some_and(|path| path.exists());
     let directory = match &request.out {
         Some(path) => RunDirectory::create(path)?,
         None => RunDirectory::create_fresh(&request.config.env.id, &request.config.algo, request.seed)?,
     };
-    let mut info = begin(request, &directory)?;
+    let (directory, mut info) = begin_or_abandon(request, directory, !was_there)?;
     let outcome = train_in(request, &mut trainer, &directory, &mut info, observer);
     if let Err(error) = &outcome {
         info.status = RunStatus::Failed;
@@ -122,6 +123,21 @@ pub fn train(request: &TrainRequest, observer: &mut dyn Observer) -> Result<RunS
         let _ = directory.write_info(&info);
     }
     outcome
+}
+
+/// As [`begin`]; where it fails, for a full disk for example, the folder is as it was before and can be used again.
+fn begin_or_abandon(
+    request: &TrainRequest,
+    directory: RunDirectory,
+    with_folder: bool,
+) -> Result<(RunDirectory, RunInfo), Error> {
+    match begin(request, &directory) {
+        Ok(info) => Ok((directory, info)),
+        Err(error) => {
+            directory.abandon(with_folder);
+            Err(error)
+        }
+    }
 }
 
 fn begin(request: &TrainRequest, directory: &RunDirectory) -> Result<RunInfo, Error> {
@@ -223,5 +239,31 @@ fn unwrap_observer(error: Error) -> Error {
             Err(source) => Error::Observer(source),
         },
         other => other,
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_a_run_could_not_begin_in_can_be_used_again() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("run");
+        let config = Config::resolve("CartPole-v1", Some("default-fixed"), None, &[]).unwrap().0;
+        let request = TrainRequest::new(config, "test", 1);
+        for with_folder in [false, true] {
+            let directory = RunDirectory::create(&path).unwrap();
+            // Every write to this file fails as on a disk that is full.
+            std::os::unix::fs::symlink("/dev/full", path.join("config.toml.tmp")).unwrap();
+            let error = begin_or_abandon(&request, directory, with_folder).err().unwrap().to_string();
+            assert!(error.contains("config.toml"), "{error}");
+            assert_eq!(path.exists(), !with_folder);
+            RunDirectory::check_free(&path).unwrap();
+        }
+        let directory = RunDirectory::create(&path).unwrap();
+        std::fs::create_dir(path.join("run.json.tmp")).unwrap();
+        assert!(begin_or_abandon(&request, directory, true).is_err());
+        assert!(!path.join("config.toml").exists() && !path.join("run.lock").exists());
     }
 }
