@@ -69,7 +69,7 @@ impl ReplayStore {
             observations: ObservationBuffer::zeros(element, rows * envs * observation_len),
             rows_pushed: 0,
             finals: Finals::new(element, observation_len),
-            transitions: Vec::new(),
+            transitions: Vec::with_capacity(capacity),
             transitions_pushed: 0,
         }
     }

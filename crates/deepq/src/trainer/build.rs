@@ -150,7 +150,13 @@ fn check_memory(config: &ReplayStoreConfig) -> Result<(), ConfigError> {
         ElementKind::F32 => 4,
         ElementKind::U8 => 1,
     };
-    let needed = config.capacity as u64 * (config.observation_len as u64 * element_bytes + 20);
+    let [capacity, envs, n_step, observation_len] =
+        [config.capacity, config.envs, config.n_step, config.observation_len].map(|number| number as u64);
+    // As many rows as the store has: those of its transitions, and those that are pending.
+    let rows = capacity.div_ceil(envs.max(1)).saturating_add(n_step.saturating_mul(2)).saturating_add(1);
+    let observations = rows.saturating_mul(envs);
+    let observation_bytes = observation_len.saturating_mul(element_bytes);
+    let needed = observations.saturating_mul(observation_bytes).saturating_add(capacity.saturating_mul(20));
     check_room("replay.capacity", &format!("{} transitions", config.capacity), needed)
 }
 
