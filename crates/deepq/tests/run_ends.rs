@@ -133,6 +133,28 @@ fn stopped_seeds_leave_no_empty_runs() {
 }
 
 #[test]
+fn a_seed_that_fails_stops_the_others_and_leaves_the_callers_flag() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = small();
+    config.stop.env_steps = Some(100_000_000);
+    let request = request(config, 1, folder.path());
+    let answer = |seed| match seed {
+        1 => Err("the screen fell over".into()),
+        _ => Ok(ControlFlow::Continue(())),
+    };
+    let error = train_seeds(&request, 500, |seed| AfterEpisodes(10, move || answer(seed))).unwrap_err();
+    assert_eq!(error.to_string(), "the screen fell over");
+    assert!(!request.stop_flag.load(Ordering::Relaxed));
+    let runs = RunDirectory::find_all(folder.path());
+    assert!((1..500).contains(&runs.len()), "{} runs", runs.len());
+    for run in runs {
+        let status = RunDirectory::open(&run).unwrap().info().unwrap().status;
+        let failed = run.ends_with("s1");
+        assert_eq!(status, if failed { RunStatus::Failed } else { RunStatus::Interrupted }, "{run:?}");
+    }
+}
+
+#[test]
 fn learning_that_diverges_is_told_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");

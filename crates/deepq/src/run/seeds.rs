@@ -1,14 +1,15 @@
 //! Several seeds of one configuration, trained side by side.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::session::{RunSummary, TrainRequest, train};
 use crate::config::ConfigError;
-use crate::events::Observer;
+use crate::events::{Answer, Event, Observer};
 use crate::statistics::{self, StratifiedBootstrap};
 use crate::{Error, RunDirectory};
 
@@ -53,7 +54,7 @@ impl AcrossSeeds {
 /// `observer` makes the observer of each seed.
 ///
 /// # Errors
-/// As [`train`]; the other seeds are then stopped.
+/// As [`train`]; the other seeds are then stopped, and the request's stop flag stays as it is.
 pub fn train_seeds<O: Observer>(
     request: &TrainRequest,
     count: u64,
@@ -64,17 +65,19 @@ pub fn train_seeds<O: Observer>(
         // Before the first begins, so that none is stopped for another's sake.
         seeds.iter().try_for_each(|seed| RunDirectory::check_free(&run_path(parent, *seed)))?;
     }
+    let failed = AtomicBool::new(false);
     let runs: Result<Vec<Option<RunSummary>>, Error> = seeds
         .into_par_iter()
         .with_max_len(1)
         .map(|seed| {
-            if request.stop_flag.load(Ordering::Relaxed) {
+            if request.stop_flag.load(Ordering::Relaxed) || failed.load(Ordering::Relaxed) {
                 return Ok(None);
             }
             let out = request.out.as_ref().map(|parent| run_path(parent, seed));
-            let outcome = train(&TrainRequest { seed, out, ..request.clone() }, &mut observer(seed));
+            let mut observer = UntilFailure::new(observer(seed), &failed);
+            let outcome = train(&TrainRequest { seed, out, ..request.clone() }, &mut observer);
             if outcome.is_err() {
-                request.stop_flag.store(true, Ordering::Relaxed);
+                failed.store(true, Ordering::Relaxed);
             }
             outcome.map(Some)
         })
@@ -84,6 +87,33 @@ pub fn train_seeds<O: Observer>(
     let runs: Vec<RunSummary> = runs.into_iter().flatten().collect();
     let means: Option<Vec<f64>> = runs.iter().map(|run| run.eval.as_ref().map(|eval| eval.mean)).collect();
     Ok(SeedsSummary { eval: means.filter(|_| all).and_then(|means| AcrossSeeds::of(&means)), runs })
+}
+
+/// Interrupts a seed when another has failed. The request's flag is its caller's, who may use it again.
+struct UntilFailure<'a, O> {
+    observer: O,
+    watches_steps: bool,
+    failed: &'a AtomicBool,
+}
+
+impl<'a, O: Observer> UntilFailure<'a, O> {
+    fn new(observer: O, failed: &'a AtomicBool) -> Self {
+        Self { watches_steps: observer.watches_steps(), observer, failed }
+    }
+}
+
+impl<O: Observer> Observer for UntilFailure<'_, O> {
+    fn on_event(&mut self, event: &Event<'_>) -> Answer {
+        let answer = match event {
+            Event::Step { .. } if !self.watches_steps => ControlFlow::Continue(()),
+            _ => self.observer.on_event(event)?,
+        };
+        Ok(if self.failed.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { answer })
+    }
+
+    fn watches_steps(&self) -> bool {
+        true
+    }
 }
 
 /// More seeds than anybody trains at once.
