@@ -4,11 +4,12 @@
 //! runs/CartPole-v1/dqn-s1-20261122T153000Z/
 //!   config.toml      the configuration, every default written out
 //!   run.json         versions, host, seed, status, command
+//!   run.lock         locked while a process trains here; then it is empty
 //!   metrics.jsonl    one line an episode
 //!   eval.jsonl       one line an evaluation
 //!   checkpoints/<env_steps>/   network.safetensors, optimizer.state, replay.state, trainer.state, state.json
 //!   best/            the best policy of an evaluation
-//!   videos/          rl-video-episode-N.mp4
+//!   videos/          rl-video-episode-N.mp4, recordings.json
 //!   tensorboard/     event files
 //!   report.html
 //! ```
