@@ -5,8 +5,9 @@ mod common;
 use common::{assert_close, fixture, floats};
 use deepq_core::Observation;
 use deepq_core::loss::{ErrorFunction, QLearning};
-use deepq_core::network::{Initialization, NetworkSpec, OptimizerConfig, Parameters, QNetwork};
+use deepq_core::network::{EpsilonForm, Initialization, NetworkSpec, OptimizerConfig, Parameters, QNetwork};
 use deepq_core::testing::{ReferenceNetwork, conformance, gradient_check};
+use serde_json::Value;
 
 /// Row 20: every loss of the family, for one action and several.
 #[test]
@@ -31,13 +32,22 @@ fn the_reference_passes_the_suite() {
 /// Row 11: Adam and clipping over 100 steps, against fixtures/pytorch/adam.json.
 #[test]
 fn row_11_the_references_optimiser_is_pytorchs() {
-    let fixture = fixture("pytorch/adam.json");
+    check_optimizer(&fixture("pytorch/adam.json"), EpsilonForm::Corrected);
+}
+
+/// Row 11: the other form of epsilon, against fixtures/keras/adam.json.
+#[test]
+fn row_11_the_references_optimiser_with_an_uncorrected_epsilon_is_keras() {
+    check_optimizer(&fixture("keras/adam.json"), EpsilonForm::Uncorrected);
+}
+
+fn check_optimizer(fixture: &Value, epsilon_form: EpsilonForm) {
     let spec = NetworkSpec::mlp(3, &[], 2, Initialization::FanInUniform);
     let first = [-0.25, -0.15, -0.05, 0.05, 0.15, 0.25, 0.5, -0.5];
     for case in fixture["cases"].as_array().unwrap() {
         let number = |key: &str| case[key].as_f64().unwrap() as f32;
         let (beta1, beta2, epsilon) = (number("beta1"), number("beta2"), number("epsilon"));
-        let optimizer = OptimizerConfig::Adam { beta1, beta2, epsilon };
+        let optimizer = OptimizerConfig::Adam { beta1, beta2, epsilon, epsilon_form };
         let mut network = ReferenceNetwork::new(&spec, optimizer, &first);
         let mut compared = 0;
         for step in 1..=100 {

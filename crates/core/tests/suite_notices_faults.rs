@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use deepq_core::loss::{ErrorFunction, Loss, LossResult, Output, Pass, QLearning, Transitions};
-use deepq_core::network::{NetworkSpec, OptimizerConfig, ParameterLayout, Parameters, QNetwork};
+use deepq_core::network::{EpsilonForm, NetworkSpec, OptimizerConfig, ParameterLayout, Parameters, QNetwork};
 use deepq_core::testing::{ReferenceNetwork, conformance, gradient_check};
 use deepq_core::{Observation, StateError, StateReader, StateWriter};
 
@@ -26,6 +26,8 @@ enum Fault {
     GradientClipped,
     /// Adam's epsilon stands under the root.
     EpsilonUnderRoot,
+    /// Adam's epsilon is added to the corrected root where the other is asked for.
+    EpsilonAlwaysCorrected,
     /// The soft update copies.
     TauIgnored,
     /// The update moves the online network to the target.
@@ -56,8 +58,14 @@ struct Faulty {
 impl Faulty {
     fn new(fault: Fault, spec: &NetworkSpec, optimizer: OptimizerConfig, initial: &[f32]) -> Self {
         let optimizer = match optimizer {
-            OptimizerConfig::Adam { beta1, beta2, epsilon } if fault == Fault::EpsilonUnderRoot => {
-                OptimizerConfig::Adam { beta1, beta2, epsilon: epsilon.sqrt() }
+            OptimizerConfig::Adam { beta1, beta2, epsilon, epsilon_form }
+                if fault == Fault::EpsilonUnderRoot =>
+            {
+                OptimizerConfig::Adam { beta1, beta2, epsilon: epsilon.sqrt(), epsilon_form }
+            }
+            OptimizerConfig::Adam { beta1, beta2, epsilon, .. } if fault == Fault::EpsilonAlwaysCorrected => {
+                let epsilon_form = EpsilonForm::Corrected;
+                OptimizerConfig::Adam { beta1, beta2, epsilon, epsilon_form }
             }
             other => other,
         };
@@ -209,7 +217,7 @@ type Check = fn(conformance::Make<'_>);
 
 #[test]
 fn every_fault_of_a_network_is_noticed() {
-    let faults: [(Fault, Check); 16] = [
+    let faults: [(Fault, Check); 17] = [
         (Fault::TargetIsOnline, conformance::values_and_gradients),
         (Fault::ForwardDisturbs, conformance::a_forward_between_disturbs_nothing),
         (Fault::GradientAddsUp, conformance::values_and_gradients),
@@ -218,6 +226,7 @@ fn every_fault_of_a_network_is_noticed() {
         (Fault::NoClipping, conformance::trajectory),
         (Fault::GradientClipped, conformance::trajectory),
         (Fault::EpsilonUnderRoot, conformance::trajectory),
+        (Fault::EpsilonAlwaysCorrected, conformance::trajectory),
         (Fault::TauIgnored, conformance::target_updates),
         (Fault::UpdateBackwards, conformance::target_updates),
         (Fault::StepsNotSaved, conformance::state_round_trip),

@@ -1,6 +1,6 @@
 //! What of the optimiser is worked out once a step, not once an element.
 
-use deepq_core::network::{OptimizerConfig, SpecError};
+use deepq_core::network::{EpsilonForm, OptimizerConfig, SpecError};
 
 use crate::kernels::AdamStep;
 
@@ -10,6 +10,7 @@ pub(crate) struct AdamSettings {
     beta1: f64,
     beta2: f64,
     epsilon: f32,
+    epsilon_form: EpsilonForm,
 }
 
 impl AdamSettings {
@@ -17,9 +18,12 @@ impl AdamSettings {
     /// Where this engine has no such optimiser.
     pub(crate) fn new(config: OptimizerConfig) -> Result<Self, SpecError> {
         match config {
-            OptimizerConfig::Adam { beta1, beta2, epsilon } => {
-                Ok(Self { beta1: decimal(beta1), beta2: decimal(beta2), epsilon })
-            }
+            OptimizerConfig::Adam {
+                beta1,
+                beta2,
+                epsilon,
+                epsilon_form: epsilon_form @ (EpsilonForm::Corrected | EpsilonForm::Uncorrected),
+            } => Ok(Self { beta1: decimal(beta1), beta2: decimal(beta2), epsilon, epsilon_form }),
             _ => Err(SpecError { layer: 0, message: "the CPU engine has no such optimiser".to_string() }),
         }
     }
@@ -28,14 +32,20 @@ impl AdamSettings {
     pub(crate) fn step(&self, count: u64, learning_rate: f32, gradient_scale: f32) -> AdamStep {
         let correction1 = 1.0 - power(self.beta1, count);
         let correction2 = 1.0 - power(self.beta2, count);
+        let root_scale = 1.0 / correction2.sqrt();
+        // The kernel adds to the scaled root: scaling what is added too is adding before the scaling.
+        let epsilon = match self.epsilon_form {
+            EpsilonForm::Uncorrected => (f64::from(self.epsilon) * root_scale) as f32,
+            _ => self.epsilon,
+        };
         AdamStep {
             gradient_scale,
             one_minus_beta1: (1.0 - self.beta1) as f32,
             beta2: self.beta2 as f32,
             one_minus_beta2: (1.0 - self.beta2) as f32,
             step_size: (f64::from(learning_rate) / correction1) as f32,
-            root_scale: (1.0 / correction2.sqrt()) as f32,
-            epsilon: self.epsilon,
+            root_scale: root_scale as f32,
+            epsilon,
         }
     }
 }

@@ -1,9 +1,10 @@
-//! Adam and clipping against PyTorch's numbers: fixtures/pytorch/adam.json, made by adam.py beside it.
+//! Adam and clipping against PyTorch's numbers and Adam against Keras' formula: fixtures/pytorch/adam.json and
+//! fixtures/keras/adam.json, each made by adam.py beside it.
 
 mod common;
 
 use common::mlp;
-use deepq_core::network::{OptimizerConfig, Parameters, QNetwork};
+use deepq_core::network::{EpsilonForm, OptimizerConfig, Parameters, QNetwork};
 use deepq_core::{Observation, RandomStream};
 use deepq_cpu::{CpuNetwork, InstructionSet};
 use serde_json::Value;
@@ -16,11 +17,12 @@ fn number(case: &Value, key: &str) -> f32 {
     case[key].as_f64().unwrap() as f32
 }
 
-fn check(fixture: &Value, case: &Value, set: InstructionSet) {
+fn check(fixture: &Value, case: &Value, epsilon_form: EpsilonForm, set: InstructionSet) {
     let optimizer = OptimizerConfig::Adam {
         beta1: number(case, "beta1"),
         beta2: number(case, "beta2"),
         epsilon: number(case, "epsilon"),
+        epsilon_form,
     };
     let mut stream = RandomStream::new(1, "initialization", 0);
     let mut network = CpuNetwork::with_instruction_set(&mlp(&[3, 2]), optimizer, &mut stream, set).unwrap();
@@ -46,15 +48,24 @@ fn check(fixture: &Value, case: &Value, set: InstructionSet) {
     assert_eq!(network.gradient_steps(), 100);
 }
 
-#[test]
-fn adam_and_clipping_are_pytorchs() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/pytorch/adam.json");
+fn check_all(path: &str, expected_cases: usize, epsilon_form: EpsilonForm) {
+    let path = format!("{}/../../fixtures/{path}", env!("CARGO_MANIFEST_DIR"));
     let fixture: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let cases = fixture["cases"].as_array().unwrap();
-    assert_eq!(cases.len(), 5);
+    assert_eq!(cases.len(), expected_cases);
     for case in cases {
         for set in InstructionSet::supported() {
-            check(&fixture, case, set);
+            check(&fixture, case, epsilon_form, set);
         }
     }
+}
+
+#[test]
+fn adam_and_clipping_are_pytorchs() {
+    check_all("pytorch/adam.json", 5, EpsilonForm::Corrected);
+}
+
+#[test]
+fn adam_with_an_uncorrected_epsilon_is_keras() {
+    check_all("keras/adam.json", 2, EpsilonForm::Uncorrected);
 }

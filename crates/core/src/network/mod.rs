@@ -5,5 +5,5 @@ mod q_network;
 mod spec;
 
 pub use layout::{ParameterLayout, ParameterTensor};
-pub use q_network::{OptimizerConfig, Parameters, QNetwork};
+pub use q_network::{EpsilonForm, OptimizerConfig, Parameters, QNetwork};
 pub use spec::{Initialization, LayerSpec, NetworkSpec, SpecError};

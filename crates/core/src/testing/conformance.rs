@@ -14,7 +14,9 @@
 //! not, and with observations of numbers or bytes.
 
 use super::{ReferenceNetwork, reference_forward};
-use crate::network::{Initialization, LayerSpec, NetworkSpec, OptimizerConfig, Parameters, QNetwork};
+use crate::network::{
+    EpsilonForm, Initialization, LayerSpec, NetworkSpec, OptimizerConfig, Parameters, QNetwork,
+};
 use crate::{ElementKind, Observation, ObservationBuffer, RandomStream, StateReader, StateWriter};
 
 /// Batch sizes in an order in which buffers grow and shrink.
@@ -297,9 +299,11 @@ pub fn not_a_number_is_not_hidden(make: Make<'_>) {
     }
 }
 
-/// The settings of the optimiser that the checks use: PyTorch's, and those of Atari.
-fn optimizers() -> [OptimizerConfig; 2] {
-    [OptimizerConfig::default(), OptimizerConfig::Adam { beta1: 0.8, beta2: 0.99, epsilon: 1.5e-4 }]
+/// The settings of the optimiser that the checks use: PyTorch's, and a larger epsilon in both forms.
+fn optimizers() -> [OptimizerConfig; 3] {
+    let adam =
+        |epsilon_form| OptimizerConfig::Adam { beta1: 0.8, beta2: 0.99, epsilon: 1.5e-4, epsilon_form };
+    [OptimizerConfig::default(), adam(EpsilonForm::Corrected), adam(EpsilonForm::Uncorrected)]
 }
 
 /// Twenty steps of Adam, with and without clipping, follow the reference's.

@@ -1,7 +1,8 @@
 //! A network engine that is slow and obviously right.
 
 use crate::network::{
-    LayerSpec, NetworkSpec, OptimizerConfig, ParameterLayout, ParameterTensor, Parameters, QNetwork,
+    EpsilonForm, LayerSpec, NetworkSpec, OptimizerConfig, ParameterLayout, ParameterTensor, Parameters,
+    QNetwork,
 };
 use crate::{Observation, StateError, StateReader, StateWriter};
 
@@ -189,17 +190,23 @@ impl QNetwork for ReferenceNetwork {
             None => 1.0,
         };
         self.gradient_steps += 1;
-        let OptimizerConfig::Adam { beta1, beta2, epsilon } = self.optimizer;
+        let OptimizerConfig::Adam { beta1, beta2, epsilon, epsilon_form } = self.optimizer;
         let (beta1, beta2, epsilon) = (f64::from(beta1), f64::from(beta2), f64::from(epsilon));
         let step = self.gradient_steps as f64;
         for i in 0..self.online.len() {
             let g = self.gradient[i] * scale;
             self.mean[i] = beta1 * self.mean[i] + (1.0 - beta1) * g;
             self.mean_square[i] = beta2 * self.mean_square[i] + (1.0 - beta2) * g * g;
-            let mean = self.mean[i] / (1.0 - beta1.powf(step));
-            let mean_square = self.mean_square[i] / (1.0 - beta2.powf(step));
-            let change = f64::from(learning_rate) * mean / (mean_square.sqrt() + epsilon);
-            self.online[i] = (f64::from(self.online[i]) - change) as f32;
+            let (correction1, correction2) = (1.0 - beta1.powf(step), 1.0 - beta2.powf(step));
+            let direction = match epsilon_form {
+                EpsilonForm::Corrected => {
+                    (self.mean[i] / correction1) / ((self.mean_square[i] / correction2).sqrt() + epsilon)
+                }
+                EpsilonForm::Uncorrected => {
+                    correction2.sqrt() / correction1 * self.mean[i] / (self.mean_square[i].sqrt() + epsilon)
+                }
+            };
+            self.online[i] = (f64::from(self.online[i]) - f64::from(learning_rate) * direction) as f32;
         }
     }
 

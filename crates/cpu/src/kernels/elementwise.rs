@@ -19,7 +19,7 @@ pub(crate) struct AdamStep {
     pub(crate) step_size: f32,
     /// 1 / √(1 − β₂ᵗ).
     pub(crate) root_scale: f32,
-    /// Added to the root.
+    /// Added to the root times `root_scale`.
     pub(crate) epsilon: f32,
 }
 

@@ -97,7 +97,7 @@ impl Config {
             check(holds, "network.divide_observations_by", by, "numbers other than 0")?;
         }
         match self.optimizer {
-            OptimizerConfig::Adam { beta1, beta2, epsilon } => {
+            OptimizerConfig::Adam { beta1, beta2, epsilon, .. } => {
                 check((0.0..1.0).contains(&beta1), "optimizer.beta1", beta1, "0 up to, but not, 1")?;
                 check((0.0..1.0).contains(&beta2), "optimizer.beta2", beta2, "0 up to, but not, 1")?;
                 check(epsilon.is_finite() && epsilon > 0.0, "optimizer.epsilon", epsilon, "a positive number")
