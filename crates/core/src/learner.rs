@@ -2,10 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::loss::{At, Loss, LossResult, Output, argmax};
-use crate::network::QNetwork;
+use crate::loss::{At, Loss, LossResult, Output, Pass, argmax};
+use crate::network::{Parameters, QNetwork};
 use crate::replay::{Batch, ReplayStore, Sampler};
 use crate::{Period, Progress, RandomStream};
+
+/// The greatest number of forward passes a loss may ask for.
+const MOST_PASSES: usize = 4;
 
 /// How the target network follows the online one: `target ← target + tau · (online − target)` every `period`.
 ///
@@ -60,14 +63,19 @@ impl Learner {
     /// A learner that trains `network` on `loss`.
     ///
     /// # Panics
-    /// If the minibatch size is 0 or greater than the batch size.
+    /// If the minibatch size is 0 or greater than the batch size, or if the loss asks for no forward pass, for
+    /// more than 4, or for a first one that is not the online network's at the observation.
     pub fn new(network: Box<dyn QNetwork>, loss: Box<dyn Loss>, config: LearnerConfig) -> Self {
         let LearnerConfig { batch_size, minibatch_size, .. } = config;
         assert!(0 < minibatch_size && minibatch_size <= batch_size, "{config:?}");
+        let passes = loss.passes();
+        assert!((1..=MOST_PASSES).contains(&passes.len()), "1 to {MOST_PASSES} passes, found {passes:?}");
+        let trained = Pass { parameters: Parameters::Online, at: At::Observation };
+        assert_eq!(passes[0], trained, "the first pass is the trained one");
         let (spec, width) = (network.spec(), network.spec().outputs());
         let batch = Batch::zeros(batch_size, spec.element, spec.inputs);
         let rows = |pass| if pass == 0 { minibatch_size } else { batch_size };
-        let outputs = (0..loss.passes().len()).map(|pass| vec![0.0; rows(pass) * width]).collect();
+        let outputs = (0..passes.len()).map(|pass| vec![0.0; rows(pass) * width]).collect();
         Self {
             config,
             batch,
@@ -154,14 +162,12 @@ impl Learner {
         let observation = self.batch.observation.slice(rows.start * inputs..rows.end * inputs);
         self.network.forward_train(observation, &mut self.outputs[0][..count * width]);
 
-        let view = |pass: usize, output: &'_ [f32]| -> std::ops::Range<usize> {
-            debug_assert!(output.len() >= count * width);
-            if pass == 0 { 0..count * width } else { rows.start * width..rows.end * width }
-        };
         // No loss asks for more passes than this; an array spares an allocation in every gradient step.
         let mut outputs = [Output { values: &[], actions, atoms }; MOST_PASSES];
         for (pass, values) in self.outputs.iter().enumerate() {
-            outputs[pass].values = &values[view(pass, values)];
+            // The trained pass has run on these rows alone, the others on the whole batch.
+            let first = if pass == 0 { 0 } else { rows.start };
+            outputs[pass].values = &values[first * width..(first + count) * width];
         }
         let d_output = &mut self.d_output[..count * width];
         let mut result = LossResult {
@@ -204,5 +210,55 @@ impl Learner {
     }
 }
 
-/// The greatest number of forward passes a loss may ask for.
-const MOST_PASSES: usize = 4;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::loss::Transitions;
+    use crate::network::{Initialization, NetworkSpec, OptimizerConfig};
+    use crate::testing::ReferenceNetwork;
+
+    struct Asks(Vec<Pass>);
+
+    impl Loss for Asks {
+        fn passes(&self) -> &[Pass] {
+            &self.0
+        }
+
+        fn evaluate(&self, _: Transitions<'_>, _: &[Output<'_>], _: &mut LossResult<'_>) {}
+    }
+
+    const TRAINED: Pass = Pass { parameters: Parameters::Online, at: At::Observation };
+
+    fn learner_with(passes: &[Pass]) -> Learner {
+        let spec = NetworkSpec::mlp(1, &[], 1, Initialization::FanInUniform);
+        let network = ReferenceNetwork::new(&spec, OptimizerConfig::default(), &[0.0; 2]);
+        let target_update = TargetUpdate { tau: 1.0, period: Period::GradientSteps { every: 1 } };
+        let config =
+            LearnerConfig { batch_size: 1, minibatch_size: 1, max_gradient_norm: None, target_update };
+        Learner::new(Box::new(network), Box::new(Asks(passes.to_vec())), config)
+    }
+
+    #[test]
+    fn up_to_the_most_passes_are_taken() {
+        learner_with(&[TRAINED]);
+        learner_with(&[TRAINED; MOST_PASSES]);
+    }
+
+    #[test]
+    #[should_panic(expected = "1 to 4 passes, found []")]
+    fn no_pass_is_refused() {
+        learner_with(&[]);
+    }
+
+    #[test]
+    #[should_panic(expected = "1 to 4 passes")]
+    fn too_many_passes_are_refused() {
+        learner_with(&[TRAINED; MOST_PASSES + 1]);
+    }
+
+    #[test]
+    #[should_panic(expected = "the first pass is the trained one")]
+    fn a_first_pass_that_is_not_trained_is_refused() {
+        learner_with(&[Pass { parameters: Parameters::Target, ..TRAINED }, TRAINED]);
+    }
+}
