@@ -151,15 +151,16 @@ impl NetworkSpec {
         for (index, layer) in self.layers.iter().enumerate() {
             if let LayerSpec::Linear { outputs, initialization } = layer {
                 let (fan_in, fan_out) = (widths[index], *outputs);
-                let (weight, bias) = match initialization {
-                    Initialization::FanInUniform => {
-                        (1.0 / (fan_in as f32).sqrt(), 1.0 / (fan_in as f32).sqrt())
-                    }
-                    Initialization::GlorotUniform => ((6.0 / (fan_in + fan_out) as f32).sqrt(), 0.0),
+                let bound = match initialization {
+                    Initialization::FanInUniform => 1.0 / (fan_in as f32).sqrt(),
+                    Initialization::GlorotUniform => (6.0 / (fan_in + fan_out) as f32).sqrt(),
                 };
-                let mut draw = |bound: f32| (2.0 * stream.uniform_f32() - 1.0) * bound;
-                parameters.extend((0..fan_in * fan_out).map(|_| draw(weight)));
-                parameters.extend((0..fan_out).map(|_| draw(bias)));
+                let mut draw = || (2.0 * stream.uniform_f32() - 1.0) * bound;
+                parameters.extend((0..fan_in * fan_out).map(|_| draw()));
+                match initialization {
+                    Initialization::FanInUniform => parameters.extend((0..fan_out).map(|_| draw())),
+                    Initialization::GlorotUniform => parameters.resize(parameters.len() + fan_out, 0.0),
+                }
             }
         }
         Ok(parameters)
@@ -212,5 +213,23 @@ mod tests {
             assert!(greatest(0..400) <= weight && greatest(0..400) > 0.97 * weight);
             assert!(greatest(400..500) <= bias && greatest(400..500) >= 0.9 * bias);
         }
+    }
+
+    #[test]
+    fn glorots_biases_are_zero_and_not_drawn() {
+        let spec = NetworkSpec::mlp(4, &[10], 2, Initialization::GlorotUniform);
+        let (mut stream, mut weights_only) =
+            (RandomStream::new(1, "initialization", 0), RandomStream::new(1, "initialization", 0));
+        let parameters = spec.initial_parameters(&mut stream).unwrap();
+        for tensor in spec.layout().unwrap().tensors() {
+            if tensor.name.ends_with("bias") {
+                assert!(parameters[tensor.range()].iter().all(|bias| bias.to_bits() == 0), "{}", tensor.name);
+            } else {
+                for _ in tensor.range() {
+                    weights_only.uniform_f32();
+                }
+            }
+        }
+        assert_eq!(stream.uniform_f32(), weights_only.uniform_f32());
     }
 }
