@@ -260,7 +260,7 @@ impl QNetwork for CpuNetwork {
         let mut mean = vec![0.0; self.plan.layout.len()];
         let mut square = mean.clone();
         state.tag("adam")?;
-        let gradient_steps = state.u64("the optimiser's steps")?;
+        let gradient_steps = state.u64_at_most("the optimiser's steps", 1 << 62)?;
         state.f32_slice("the means of the gradients", &mut mean)?;
         state.f32_slice("the means of their squares", &mut square)?;
         // Only now: a state that does not fit must leave everything as it was.

@@ -271,6 +271,10 @@ impl Kernels {
                 && scratch.len() >= self.backward_scratch_len(layers, batch),
             "the space for activations or gradients is too small"
         );
+        if batch == 0 {
+            // Below, the first panel of samples sets the gradient; where there is none, it would stay as it was.
+            return gradient.fill(0.0);
+        }
         let third = self.padded_batch(batch) * widest(layers);
         let (first, rest) = scratch.split_at_mut(third);
         let (second, rest) = rest.split_at_mut(third);
