@@ -72,7 +72,7 @@ fn power(mut base: f64, mut exponent: u64) -> f64 {
     result
 }
 
-/// Every how many of which unit something happens.
+/// Every how many of which unit something happens. What happens every 0 never happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "unit", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Period {
@@ -107,7 +107,7 @@ impl Period {
     /// How often it has happened by now.
     pub fn times(&self, progress: Progress) -> u64 {
         let times = |count: u64, every: u64, first: u64| match count.checked_sub(first) {
-            Some(beyond) => beyond / every + 1,
+            Some(beyond) => beyond.checked_div(every).map_or(0, |times| times + 1),
             None => 0,
         };
         match *self {
@@ -141,6 +141,20 @@ mod tests {
         assert_eq!(decay.at(after(999, 0)), 1.0);
         assert!((decay.at(after(0, 500)) - 0.0816).abs() < 1e-4, "the tutorial's floor is never reached");
         assert_eq!(decay.at(after(0, 5000)), 0.01);
+    }
+
+    #[test]
+    fn what_happens_every_0_never_happens() {
+        let now = Progress { env_steps: 7, gradient_steps: 7, episodes: 7 };
+        for period in [
+            Period::EnvSteps { every: 0 },
+            Period::GradientSteps { every: 0 },
+            Period::Episodes { every: 0, first: None },
+            Period::Episodes { every: 0, first: Some(1) },
+        ] {
+            assert_eq!(period.times(now), 0, "{period:?}");
+            assert!(!period.passed(Progress::default(), now), "{period:?}");
+        }
     }
 
     /// Row 12 of the correctness table: a period names its unit and means it with several environments too.
