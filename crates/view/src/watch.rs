@@ -2,8 +2,9 @@
 
 use std::ops::ControlFlow;
 
+use deepq::EnvSpec;
 use deepq::events::{Answer, Event, Observer};
-use deepq::{EnvSpec, evaluation_seeds};
+use deepq_core::RandomStream;
 
 use crate::ViewError;
 use crate::episode::Episode;
@@ -62,7 +63,6 @@ pub struct TrainingScreen {
     pacer: Pacer,
     title: String,
     episodic_return: f64,
-    epsilon: f64,
     last_return: Option<f64>,
 }
 
@@ -73,36 +73,33 @@ impl TrainingScreen {
     /// Where the pace is none.
     pub fn new(screen: Box<dyn Screen>, spec: &EnvSpec, pace: Pace) -> Result<Self, ViewError> {
         let (pacer, title) = (pace.pacer(spec)?, format!("{} training", spec.id));
-        Ok(Self { screen, pacer, title, episodic_return: 0.0, epsilon: 1.0, last_return: None })
+        Ok(Self { screen, pacer, title, episodic_return: 0.0, last_return: None })
     }
 }
 
 impl Observer for TrainingScreen {
     fn on_event(&mut self, event: &Event<'_>) -> Answer {
         match event {
-            Event::Step { progress, envs, .. } => {
+            Event::Step { progress, envs, epsilon, .. } => {
                 let step = envs.steps()[0];
                 self.episodic_return += step.reward;
+                // The environment has begun its next episode by now, and that is what the picture shows.
+                if step.ended() {
+                    self.last_return = Some(std::mem::take(&mut self.episodic_return));
+                }
                 let mut status = Status::new(&self.title)
                     .with("episode", progress.episodes)
                     .with("env steps", progress.env_steps)
                     .with("return", self.episodic_return)
-                    .with("ε", format!("{:.3}", self.epsilon));
+                    .with("ε", format!("{epsilon:.3}"));
                 if let Some(last) = self.last_return {
                     status = status.with("last return", last);
-                }
-                if step.ended() {
-                    self.last_return = Some(std::mem::take(&mut self.episodic_return));
                 }
                 let Some(frame) = envs.render(0) else { return Ok(ControlFlow::Continue(())) };
                 if self.screen.show(&frame, &status)?.is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
                 Ok(self.pacer.wait(&mut *self.screen)?)
-            }
-            Event::EpisodeEnded(ended) => {
-                self.epsilon = ended.epsilon;
-                Ok(ControlFlow::Continue(()))
             }
             _ => Ok(ControlFlow::Continue(())),
         }
@@ -138,9 +135,11 @@ pub fn play(
     let spec = episode.env().spec().clone();
     let mut pacer = pace.pacer(&spec)?;
     let mut played = vec![];
+    // The seeds of `evaluation_seeds(seed, "playing", ..)`, of which nobody knows how many it will take.
+    let mut seeds = RandomStream::new(seed, "playing", 0);
     while episodes.is_none_or(|most| played.len() < most) {
         let number = played.len();
-        episode.reset(evaluation_seeds(seed, "playing", number + 1)[number])?;
+        episode.reset(seeds.next_u64())?;
         loop {
             let status = Status::new(&spec.id)
                 .with("episode", number + 1)
@@ -157,4 +156,57 @@ pub fn play(
         played.push(Played { episodic_return: episode.episodic_return(), length: episode.steps() });
     }
     Ok(played)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use deepq::Trainer;
+    use deepq::config::Config;
+    use deepq_core::Frame;
+
+    use super::*;
+
+    /// A screen that only remembers what stood beside the pictures.
+    struct Notes(Rc<RefCell<Vec<Status>>>);
+
+    impl Screen for Notes {
+        fn show(&mut self, _frame: &Frame, status: &Status) -> Result<ControlFlow<()>, ScreenError> {
+            self.0.borrow_mut().push(status.clone());
+            Ok(ControlFlow::Continue(()))
+        }
+
+        fn poll(&mut self) -> Result<ControlFlow<()>, ScreenError> {
+            Ok(ControlFlow::Continue(()))
+        }
+    }
+
+    fn field(status: &Status, label: &str) -> f64 {
+        let found = status.fields().iter().find(|(name, _)| name == label);
+        found.unwrap_or_else(|| panic!("no {label} in {status:?}")).1.parse().unwrap()
+    }
+
+    #[test]
+    fn a_new_episodes_picture_has_the_new_episodes_return() {
+        let mut config = Config::preset("CartPole-v1", "tutorial").unwrap();
+        config.stop.episodes = Some(3);
+        let mut trainer = Trainer::new(&config, 1).unwrap();
+        let notes = Rc::new(RefCell::new(vec![]));
+        let env = deepq::Registry::builtin().make("CartPole-v1").unwrap();
+        let screen = Box::new(Notes(notes.clone()));
+        trainer.run(&mut TrainingScreen::new(screen, env.spec(), Pace::Unlimited).unwrap()).unwrap();
+        let notes = notes.borrow();
+        let ends: Vec<_> =
+            notes.windows(2).filter(|two| field(&two[0], "episode") < field(&two[1], "episode")).collect();
+        assert_eq!(ends.len(), 3);
+        for two in ends {
+            assert_eq!(field(&two[1], "return"), 0.0);
+            assert_eq!(field(&two[1], "last return"), field(&two[0], "return") + 1.0);
+        }
+        // The tutorial's factor, once an episode; the last step was taken before the third end.
+        assert_eq!(field(&notes[0], "ε"), 1.0);
+        assert_eq!(field(notes.last().unwrap(), "ε"), 0.99);
+    }
 }
