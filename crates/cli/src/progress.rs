@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use deepq::config::Config;
 use deepq::events::{Answer, EpisodeEnded, Event, Observer};
-use deepq::{EvaluationSummary, Period, Progress};
+use deepq::{EvaluationSummary, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output::Output;
@@ -24,7 +24,10 @@ pub(crate) struct ProgressLine<'a> {
     config: Config,
     started: Instant,
     drawn: Option<Instant>,
+    /// Where the run stood when it was last asked whether a line of the log is due.
+    logged: Progress,
     recent: VecDeque<f64>,
+    epsilon: Option<f64>,
     loss: Option<f64>,
     evaluation: Option<f64>,
 }
@@ -43,7 +46,9 @@ impl<'a> ProgressLine<'a> {
             config: config.clone(),
             started: Instant::now(),
             drawn: None,
+            logged: Progress::default(),
             recent: VecDeque::with_capacity(RECENT_EPISODES),
+            epsilon: None,
             loss: None,
             evaluation: None,
         }
@@ -61,15 +66,18 @@ impl<'a> ProgressLine<'a> {
         share(progress.env_steps, stop.env_steps).max(share(progress.episodes, stop.episodes)).min(1.0)
     }
 
-    fn draw(&mut self, progress: Progress, epsilon: f64) {
+    fn draw(&mut self, progress: Progress) {
         let now = Instant::now();
         if self.drawn.is_some_and(|drawn| now.duration_since(drawn) < REDRAW_EVERY) {
             return;
         }
         self.drawn = Some(now);
         let (share, elapsed) = (self.share(progress), self.started.elapsed().as_secs_f64());
-        let mean = self.recent.iter().sum::<f64>() / self.recent.len().max(1) as f64;
-        let mut message = format!("return {mean:.1}  ε {epsilon:.2}");
+        let mut message = String::new();
+        if let Some(epsilon) = self.epsilon {
+            let mean = self.recent.iter().sum::<f64>() / self.recent.len() as f64;
+            message = format!("return {mean:.1}  ε {epsilon:.2}");
+        }
         if let Some(loss) = self.loss {
             message += &format!("  loss {}", three_digits(loss));
         }
@@ -88,12 +96,19 @@ impl<'a> ProgressLine<'a> {
         self.bar.suspend(|| self.output.note(text));
     }
 
+    /// Whether a line of the log became due since the last time it was asked.
+    fn is_log_line(&mut self, progress: Progress) -> bool {
+        let before = std::mem::replace(&mut self.logged, progress);
+        self.config.log.period.is_some_and(|period| period.passed(before, progress))
+    }
+
     fn episode(&mut self, ended: &EpisodeEnded) {
         let EpisodeEnded { progress, episode, epsilon, loss, .. } = *ended;
         if self.recent.len() == RECENT_EPISODES {
             self.recent.pop_front();
         }
         self.recent.push_back(episode.episodic_return);
+        self.epsilon = Some(epsilon);
         self.loss = loss.or(self.loss);
         if self.output.is_verbose() {
             let loss = loss.map_or(String::new(), |loss| format!("  loss {loss:.4}"));
@@ -102,15 +117,14 @@ impl<'a> ProgressLine<'a> {
                 progress.env_steps, progress.episodes, episode.episodic_return
             ));
         }
-        let before = Progress { episodes: progress.episodes - 1, ..progress };
-        if self.config.log.period.is_some_and(|period| is_log_line(period, before, progress)) {
+        if self.is_log_line(progress) {
             self.log(&format!(
                 "Episode: {}, Total Reward: {:?}, Epsilon: {epsilon:.2}",
                 progress.episodes - 1,
                 episode.episodic_return
             ));
         }
-        self.draw(progress, epsilon);
+        self.draw(progress);
     }
 }
 
@@ -123,7 +137,7 @@ fn room_for_the_message() -> usize {
 /// As many whole fields of a message, which two blanks part, as there is room for.
 fn cut(message: &str, columns: usize) -> String {
     let mut kept = String::new();
-    for field in message.split("  ") {
+    for field in message.split("  ").filter(|field| !field.is_empty()) {
         let gap = if kept.is_empty() { "" } else { "  " };
         if console::measure_text_width(&kept) + gap.len() + console::measure_text_width(field) > columns {
             break;
@@ -132,10 +146,6 @@ fn cut(message: &str, columns: usize) -> String {
         kept += field;
     }
     kept
-}
-
-fn is_log_line(period: Period, before: Progress, now: Progress) -> bool {
-    period.passed(before, now)
 }
 
 impl Observer for ProgressLine<'_> {
@@ -152,6 +162,7 @@ impl Observer for ProgressLine<'_> {
                         "env steps {env_steps:>7}  evaluation of {count} episodes  mean {mean:.1}"
                     ));
                 }
+                self.draw(evaluated.progress);
             }
             _ => {}
         }
@@ -195,7 +206,10 @@ pub(crate) fn duration(seconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use deepq::Period;
+
     use super::*;
+    use crate::args::Global;
 
     #[test]
     fn numbers_are_written_for_people() {
@@ -208,5 +222,16 @@ mod tests {
         );
         assert_eq!([0.01234, 1.234, 12.34, 123.4].map(three_digits), ["0.0123", "1.23", "12.3", "123"]);
         assert_eq!([0.041, 12.3, 200.0, 7500.0].map(duration), ["0.04 s", "12 s", "3 min 20 s", "2 h 5 min"]);
+    }
+
+    #[test]
+    fn the_log_counts_in_any_unit() {
+        let mut config = Config::preset("CartPole-v1", "tutorial").unwrap();
+        config.log.period = Some(Period::EnvSteps { every: 100 });
+        let output = Output::new(&Global { json: false, quiet: true, verbose: false });
+        let mut line = ProgressLine::new(&output, &config);
+        let due = [40, 90, 130, 180, 350]
+            .map(|env_steps| line.is_log_line(Progress { env_steps, ..Progress::default() }));
+        assert_eq!(due, [false, false, true, false, true]);
     }
 }
