@@ -1,12 +1,15 @@
 //! `deepq train`
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use deepq::config::Config;
-use deepq::events::Observer;
+use deepq::events::{Answer, Event, Observer};
 use deepq::run::{CheckpointChoice, RunStatus, RunSummary, SeedsSummary, TrainRequest, train, train_seeds};
-use deepq::{Registry, RunDirectory};
+use deepq::{Progress, Registry, RunDirectory};
 use deepq_view::recorder::{RecordRequest, Recording, record};
 use deepq_view::report::write_report;
 use deepq_view::watch::{ScreenKind, TrainingScreen, open_screen};
@@ -152,6 +155,45 @@ fn shell_word(word: &str) -> String {
     }
 }
 
+/// Tells when one seed of several has ended.
+struct SeedNote<'a> {
+    seed: u64,
+    count: u64,
+    ended: &'a AtomicU64,
+    output: &'a Output,
+    began: Instant,
+    progress: Progress,
+}
+
+impl<'a> SeedNote<'a> {
+    fn new(seed: u64, count: u64, ended: &'a AtomicU64, output: &'a Output) -> Self {
+        Self { seed, count, ended, output, began: Instant::now(), progress: Progress::default() }
+    }
+}
+
+impl Observer for SeedNote<'_> {
+    fn on_event(&mut self, event: &Event<'_>) -> Answer {
+        if let Event::EpisodeEnded(ended) = event {
+            self.progress = ended.progress;
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// A run lets go of its observer when all of it is over, the final evaluation included.
+impl Drop for SeedNote<'_> {
+    fn drop(&mut self) {
+        let ended = self.ended.fetch_add(1, Ordering::Relaxed) + 1;
+        self.output.note(format!(
+            "seed {:>4}  ended after {} episodes, {}  ({ended} of {})",
+            self.seed,
+            thousands(self.progress.episodes as f64),
+            duration(self.began.elapsed().as_secs_f64()),
+            self.count
+        ));
+    }
+}
+
 fn run_seeds(
     args: &Train,
     request: &TrainRequest,
@@ -160,11 +202,12 @@ fn run_seeds(
     output: &Output,
 ) -> Result<ExitCode, Failure> {
     let last = args.seed.saturating_add(count - 1);
+    let ended = AtomicU64::new(0);
     output.note(format!(
         "training {} on {} with seeds {} to {last}, side by side",
-        request.preset, args.env, args.seed
+        request.preset, request.config.env.id, args.seed
     ));
-    let summary = train_seeds(request, count, |_| ())?;
+    let summary = train_seeds(request, count, |seed| SeedNote::new(seed, count, &ended, output))?;
     let paths: Vec<PathBuf> = summary.runs.iter().map(|run| run.run.clone()).collect();
     interrupt.end_at_once();
     let mut json = json!(summary);
