@@ -4,7 +4,7 @@ use deepq_core::loss::ErrorFunction;
 use deepq_core::network::OptimizerConfig;
 use deepq_core::{Period, Schedule};
 
-use super::{Config, ConfigError, LossConfig};
+use super::{Config, ConfigError, FinalPolicy, LossConfig};
 
 /// Fails with the key, the value and what is allowed unless `holds`.
 fn check(holds: bool, key: &str, found: impl std::fmt::Display, allowed: &str) -> Result<(), ConfigError> {
@@ -140,6 +140,11 @@ impl Config {
             let needs = "set: stopping early needs evaluations while training";
             check(every.is_some(), "evaluation.every_env_steps", "nothing", needs)?;
         }
+        if evaluation.final_policy == FinalPolicy::Best && evaluation.every_env_steps.is_none() {
+            let message = "found best, which needs evaluation.every_env_steps: \
+                           without evaluations while training no policy is known to be the best";
+            return Err(ConfigError::new("evaluation.final_policy", message));
+        }
         let recorded = self.recording.episodes;
         check(recorded <= 1000, "recording.episodes", recorded, "0 to 1000")
     }
@@ -152,4 +157,20 @@ fn check_period(period: Period, key: &str) -> Result<(), ConfigError> {
         _ => None,
     };
     check(first != Some(0), &format!("{key}.first"), 0, "at least 1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_policy_needs_evaluations_while_training() {
+        let mut config = Config::preset("CartPole-v1", "default-fixed").unwrap();
+        config.evaluation.final_policy = FinalPolicy::Best;
+        assert_eq!(config.validate(), Ok(()));
+        config.evaluation.every_env_steps = None;
+        let error = config.validate().unwrap_err();
+        assert_eq!(error.place, "evaluation.final_policy");
+        assert!(error.message.contains("evaluation.every_env_steps"), "{error}");
+    }
 }
