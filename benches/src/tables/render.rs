@@ -278,7 +278,7 @@ impl Maker<'_> {
         let peer = self.results.read("peers/results/sb3_cartpole.json")?.unwrap_or_default();
         let last = get(&peer, "/summary/final")?;
         let theirs = self.counted(get(last, "/seeds_at_least_475")?, get(last, "/seeds")?);
-        let goal = format!("{} {theirs}", self.word("at least SB3's"));
+        let goal = self.word("at least SB3's {}").replace("{}", &theirs);
         Ok(vec![
             self.line(returns, "cleanrl", published, |result| last_100(get(result, "/summary")?))?,
             self.line(solved, "sb3", &goal, |result| self.solved(result))?,

@@ -19,7 +19,7 @@ const KOREAN: &[(&str, &str)] = &[
     ("load", "부하"),
     ("of", "/"),
     ("seeds whose final policy reaches 475", "최종 정책이 475 이상인 시드"),
-    ("final mean return: least / 5th percentile / median", "최종 평균 보상: 최소 / 5백분위 / 중앙값"),
+    ("final mean return: least / 5th percentile / median", "최종 평균 리턴: 최소 / 5백분위 / 중앙값"),
     ("IQM of the final means, 95 % interval", "최종 평균의 IQM, 95 % 신뢰구간"),
     ("seconds of training: median / 95th percentile / greatest", "학습 시간(초): 중앙값 / 95백분위 / 최대"),
     ("env steps: median / greatest", "환경 스텝: 중앙값 / 최대"),
@@ -40,7 +40,7 @@ const KOREAN: &[(&str, &str)] = &[
     ("Stable-Baselines3", "Stable-Baselines3"),
     (
         "training return, last 100 episodes, mean ± std over seeds",
-        "마지막 100 에피소드의 학습 보상, 시드 평균 ± 표준편차",
+        "마지막 100 에피소드의 학습 리턴, 시드 평균 ± 표준편차",
     ),
     ("median of the final means", "최종 평균의 중앙값"),
     ("IQM of the final means", "최종 평균의 IQM"),
@@ -83,12 +83,12 @@ const KOREAN: &[(&str, &str)] = &[
     ("`default-fixed`: evaluations ≥ 475 after the first", "`default-fixed`: 첫 도달 이후 475 이상인 평가"),
     ("`tutorial`: env steps/s", "`tutorial`: 환경 스텝/초"),
     ("`cleanrl-dqn`: seconds for 500,000 env steps", "`cleanrl-dqn`: 환경 스텝 500,000의 초"),
-    ("`cleanrl-dqn`: last 100 training returns", "`cleanrl-dqn`: 마지막 100 학습 보상"),
+    ("`cleanrl-dqn`: last 100 training returns", "`cleanrl-dqn`: 마지막 100 학습 리턴"),
     ("`sb3-dqn`: seeds whose final policy reaches 475", "`sb3-dqn`: 최종 정책이 475 이상인 시드"),
     ("`sb3-dqn`: env steps/s", "`sb3-dqn`: 환경 스텝/초"),
     ("program start, one env step, exit: ms", "프로그램 시작, 환경 스텝 하나, 종료: ms"),
     ("open goal", "남은 목표"),
-    ("at least SB3's", "SB3 이상"),
+    ("at least SB3's {}", "SB3의 {} 이상"),
     ("published 488.69 ± 16.11", "발표된 값 488.69 ± 16.11"),
 ];
 
