@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::loss::{At, Loss, LossResult, Output, Pass, argmax};
+use crate::loss::{At, Loss, LossResult, Output, Pass, greatest};
 use crate::network::{Parameters, QNetwork};
 use crate::replay::{Batch, ReplayStore, Sampler};
 use crate::{Period, Progress, RandomStream};
@@ -186,7 +186,7 @@ impl Learner {
         self.network.backward(d_output);
         self.network.optimizer_step(learning_rate, self.config.max_gradient_norm);
         self.follow_gradient_step();
-        self.outputs[0][..count * width].chunks_exact(width).map(|q| q[argmax(q)]).sum()
+        self.outputs[0][..count * width].chunks_exact(width).map(greatest).sum()
     }
 
     fn follow_gradient_step(&mut self) {

@@ -90,6 +90,13 @@ pub trait Loss: Send {
     fn evaluate(&self, transitions: Transitions<'_>, outputs: &[Output<'_>], result: &mut LossResult<'_>);
 }
 
+/// The greatest value; NaN only where there is nothing else. Without the branches of [`argmax`], which a
+/// processor cannot foresee.
+#[inline]
+pub(crate) fn greatest(values: &[f32]) -> f32 {
+    values.iter().copied().reduce(f32::max).unwrap_or(f32::NAN)
+}
+
 /// The index of the greatest value, the first of them where there are several; a NaN is never chosen before a
 /// number.
 #[inline]

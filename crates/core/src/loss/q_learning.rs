@@ -13,7 +13,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{At, Loss, LossResult, Output, Pass, Transitions, argmax};
+use super::{At, Loss, LossResult, Output, Pass, Transitions, argmax, greatest};
 use crate::network::Parameters;
 
 /// How an error δ becomes a loss.
@@ -80,8 +80,10 @@ impl QLearning {
     #[inline]
     fn bootstrap_value(&self, outputs: &[Output<'_>], b: usize) -> f32 {
         let q_target = outputs[1].q(b);
-        let chooser = if self.double { outputs[2].q(b) } else { q_target };
-        q_target[argmax(chooser)]
+        match self.double {
+            true => q_target[argmax(outputs[2].q(b))],
+            false => greatest(q_target),
+        }
     }
 }
 
