@@ -13,6 +13,7 @@ pub mod conformance;
 mod gradient_check;
 mod probe;
 mod reference;
+mod reference_optimizer;
 mod training;
 
 pub use chain::Chain;

@@ -1,8 +1,8 @@
 //! A network engine that is slow and obviously right.
 
+use super::reference_optimizer::ReferenceOptimizer;
 use crate::network::{
-    EpsilonForm, LayerSpec, NetworkSpec, OptimizerConfig, ParameterLayout, ParameterTensor, Parameters,
-    QNetwork,
+    LayerSpec, NetworkSpec, OptimizerConfig, ParameterLayout, ParameterTensor, Parameters, QNetwork,
 };
 use crate::{Observation, StateError, StateReader, StateWriter};
 
@@ -16,16 +16,12 @@ use crate::{Observation, StateError, StateReader, StateWriter};
 pub struct ReferenceNetwork {
     spec: NetworkSpec,
     layout: ParameterLayout,
-    optimizer: OptimizerConfig,
+    optimizer: ReferenceOptimizer,
     online: Vec<f32>,
     target: Vec<f32>,
     /// What each layer was given in the last `forward_train`, and at the end what the last one gave.
     activations: Vec<Vec<f64>>,
     gradient: Vec<f64>,
-    /// Adam's running mean of the gradient, and of its square.
-    mean: Vec<f64>,
-    mean_square: Vec<f64>,
-    gradient_steps: u64,
 }
 
 impl ReferenceNetwork {
@@ -40,14 +36,11 @@ impl ReferenceNetwork {
         Self {
             spec: spec.clone(),
             layout,
-            optimizer,
+            optimizer: ReferenceOptimizer::new(optimizer, count),
             online: initial.to_vec(),
             target: initial.to_vec(),
             activations: vec![],
             gradient: vec![0.0; count],
-            mean: vec![0.0; count],
-            mean_square: vec![0.0; count],
-            gradient_steps: 0,
         }
     }
 }
@@ -184,30 +177,7 @@ impl QNetwork for ReferenceNetwork {
     }
 
     fn optimizer_step(&mut self, learning_rate: f32, max_gradient_norm: Option<f32>) {
-        let norm = self.gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
-        let scale = match max_gradient_norm {
-            Some(most) => (f64::from(most) / (norm + 1e-6)).min(1.0),
-            None => 1.0,
-        };
-        self.gradient_steps += 1;
-        let OptimizerConfig::Adam { beta1, beta2, epsilon, epsilon_form } = self.optimizer;
-        let (beta1, beta2, epsilon) = (f64::from(beta1), f64::from(beta2), f64::from(epsilon));
-        let step = self.gradient_steps as f64;
-        for i in 0..self.online.len() {
-            let g = self.gradient[i] * scale;
-            self.mean[i] = beta1 * self.mean[i] + (1.0 - beta1) * g;
-            self.mean_square[i] = beta2 * self.mean_square[i] + (1.0 - beta2) * g * g;
-            let (correction1, correction2) = (1.0 - beta1.powf(step), 1.0 - beta2.powf(step));
-            let direction = match epsilon_form {
-                EpsilonForm::Corrected => {
-                    (self.mean[i] / correction1) / ((self.mean_square[i] / correction2).sqrt() + epsilon)
-                }
-                EpsilonForm::Uncorrected => {
-                    correction2.sqrt() / correction1 * self.mean[i] / (self.mean_square[i].sqrt() + epsilon)
-                }
-            };
-            self.online[i] = (f64::from(self.online[i]) - f64::from(learning_rate) * direction) as f32;
-        }
+        self.optimizer.step(learning_rate, max_gradient_norm, &mut self.online, &self.gradient);
     }
 
     fn update_target(&mut self, tau: f32) {
@@ -239,26 +209,14 @@ impl QNetwork for ReferenceNetwork {
     }
 
     fn gradient_steps(&self) -> u64 {
-        self.gradient_steps
+        self.optimizer.gradient_steps()
     }
 
     fn save_optimizer(&self, state: &mut StateWriter) {
-        state.tag("reference-adam");
-        state.u64(self.gradient_steps);
-        state.f64_slice(&self.mean);
-        state.f64_slice(&self.mean_square);
+        self.optimizer.save(state);
     }
 
     fn load_optimizer(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
-        state.tag("reference-adam")?;
-        let gradient_steps = state.u64("gradient steps")?;
-        let (mean, mean_square) = (state.f64_vec("Adam's mean")?, state.f64_vec("Adam's mean square")?);
-        for found in [&mean, &mean_square] {
-            if found.len() != self.layout.len() {
-                return Err(StateError::mismatch("Adam's means", self.layout.len(), found.len()));
-            }
-        }
-        (self.gradient_steps, self.mean, self.mean_square) = (gradient_steps, mean, mean_square);
-        Ok(())
+        self.optimizer.load(state)
     }
 }
