@@ -9,6 +9,7 @@
 //! everything below is inlined into one function compiled for that set.
 #![allow(unsafe_code)]
 
+mod dispatch;
 mod elementwise;
 mod linear;
 mod peak;
@@ -20,7 +21,7 @@ mod tiles;
 
 pub(crate) use elementwise::AdamStep;
 
-use self::simd::Simd;
+use self::dispatch::{Code, Operation};
 use crate::aligned::LINE;
 use crate::instruction_set::InstructionSet;
 
@@ -77,80 +78,35 @@ pub(crate) struct Input<'a> {
     pub(crate) divisors: Option<&'a [f32]>,
 }
 
-/// Something to be compiled for every instruction set.
-trait Operation {
-    type Output;
-
-    /// # Safety
-    /// The processor must have `S`, and the pointers inside must be good for the sizes inside.
-    unsafe fn run<S: Simd>(self) -> Self::Output;
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
-#[inline(never)]
-unsafe fn run_avx512<O: Operation>(operation: O) -> O::Output {
-    // SAFETY: the caller's word for the pointers; this function is compiled for the set.
-    unsafe { operation.run::<simd::Avx512>() }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-#[inline(never)]
-unsafe fn run_avx2<O: Operation>(operation: O) -> O::Output {
-    // SAFETY: as above.
-    unsafe { operation.run::<simd::Avx2>() }
-}
-
-#[inline(never)]
-unsafe fn run_portable<O: Operation>(operation: O) -> O::Output {
-    // SAFETY: as above; plain Rust runs everywhere.
-    unsafe { operation.run::<simd::Portable>() }
-}
-
 /// The kernels for one instruction set that this processor has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kernels {
-    instruction_set: InstructionSet,
+    code: Code,
 }
 
 impl Kernels {
     /// Those that run everywhere.
-    pub(crate) const PORTABLE: Self = Self { instruction_set: InstructionSet::Portable };
+    pub(crate) const PORTABLE: Self = Self { code: Code::PORTABLE };
 
     /// None where the processor has not got the instruction set.
     pub(crate) fn new(instruction_set: InstructionSet) -> Option<Self> {
-        instruction_set.is_supported().then_some(Self { instruction_set })
+        Some(Self { code: Code::new(instruction_set)? })
     }
 
     pub(crate) fn instruction_set(&self) -> InstructionSet {
-        self.instruction_set
+        self.code.instruction_set()
     }
 
     /// Samples of a vector.
     fn lanes(&self) -> usize {
-        match self.instruction_set {
-            #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx512 => simd::Avx512::LANES,
-            #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx2 => simd::Avx2::LANES,
-            _ => simd::Portable::LANES,
-        }
+        self.code.lanes()
     }
 
     /// # Safety
     /// The pointers inside `operation` must be good for its sizes.
     unsafe fn run<O: Operation>(&self, operation: O) -> O::Output {
-        // SAFETY: `new` made sure that the processor has the set; the pointers are the caller's word.
-        unsafe {
-            match self.instruction_set {
-                #[cfg(target_arch = "x86_64")]
-                InstructionSet::Avx512 => run_avx512(operation),
-                #[cfg(target_arch = "x86_64")]
-                InstructionSet::Avx2 => run_avx2(operation),
-                _ => run_portable(operation),
-            }
-        }
+        // SAFETY: the caller's word.
+        unsafe { self.code.run(operation) }
     }
 
     /// Does nothing but fused multiply-adds; gives the number of operations, and a number that depends on them.
