@@ -22,6 +22,7 @@ mod env;
 mod frame;
 mod learner;
 pub mod loss;
+pub mod math;
 mod n_step;
 pub mod network;
 pub mod random;
