@@ -73,7 +73,7 @@ impl Learner {
         let trained = Pass { parameters: Parameters::Online, at: At::Observation };
         assert_eq!(passes[0], trained, "the first pass is the trained one");
         let (spec, width) = (network.spec(), network.spec().outputs());
-        let batch = Batch::zeros(batch_size, spec.element, spec.inputs);
+        let batch = Batch::zeros(batch_size, spec.element, spec.inputs());
         let rows = |pass| if pass == 0 { minibatch_size } else { batch_size };
         let outputs = (0..passes.len()).map(|pass| vec![0.0; rows(pass) * width]).collect();
         Self {
@@ -157,7 +157,7 @@ impl Learner {
     /// One gradient step on the transitions `rows` of the batch; gives the sum of their greatest values.
     fn train_on(&mut self, rows: std::ops::Range<usize>, learning_rate: f32) -> f32 {
         let spec = self.network.spec();
-        let (actions, atoms, inputs, width) = (spec.actions, spec.atoms, spec.inputs, spec.outputs());
+        let (actions, atoms, inputs, width) = (spec.actions, spec.atoms, spec.inputs(), spec.outputs());
         let count = rows.len();
         let observation = self.batch.observation.slice(rows.start * inputs..rows.end * inputs);
         self.network.forward_train(observation, &mut self.outputs[0][..count * width]);

@@ -68,6 +68,13 @@ impl RandomStream {
         (self.next_u64() >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
     }
 
+    /// A number of the standard normal distribution, by the method of Box & Muller (1958).
+    pub fn normal_f32(&mut self) -> f32 {
+        // Above 0, so that the logarithm is finite.
+        let radius = (-2.0 * (1.0 - self.uniform_f32()).ln()).sqrt();
+        radius * (std::f32::consts::TAU * self.uniform_f32()).cos()
+    }
+
     /// Writes the stream's key and position.
     pub fn save_state(&self, state: &mut StateWriter) {
         state.tag("random-stream");

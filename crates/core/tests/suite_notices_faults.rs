@@ -87,7 +87,13 @@ impl QNetwork for Faulty {
         self.inner.layout()
     }
 
-    fn forward(&mut self, parameters: Parameters, observation: Observation<'_>, output: &mut [f32]) {
+    fn forward_at(
+        &mut self,
+        parameters: Parameters,
+        observation: Observation<'_>,
+        fractions: &[f32],
+        output: &mut [f32],
+    ) {
         let numbers: Vec<f32> = match observation {
             Observation::U8(bytes) if self.has(Fault::BytesNotDivided) => {
                 bytes.iter().map(|byte| f32::from(*byte)).collect()
@@ -96,20 +102,26 @@ impl QNetwork for Faulty {
         };
         let observation = if numbers.is_empty() { observation } else { Observation::F32(&numbers) };
         match self.fault {
-            Fault::TargetIsOnline => self.inner.forward(Parameters::Online, observation, output),
-            Fault::ForwardDisturbs if parameters == Parameters::Online => {
-                self.inner.forward_train(observation, output);
+            Fault::TargetIsOnline => {
+                self.inner.forward_at(Parameters::Online, observation, fractions, output)
             }
-            _ => self.inner.forward(parameters, observation, output),
+            Fault::ForwardDisturbs if parameters == Parameters::Online => {
+                self.inner.forward_train_at(observation, fractions, output);
+            }
+            _ => self.inner.forward_at(parameters, observation, fractions, output),
         }
         if self.has(Fault::NanHidden) {
             output.iter_mut().for_each(|value| *value = value.max(-1e30));
         }
     }
 
-    fn forward_train(&mut self, observation: Observation<'_>, output: &mut [f32]) {
+    fn forward_train_at(&mut self, observation: Observation<'_>, fractions: &[f32], output: &mut [f32]) {
         self.before = self.inner.gradient();
-        self.inner.forward_train(observation, output);
+        self.inner.forward_train_at(observation, fractions, output);
+    }
+
+    fn set_noise(&mut self, parameters: Parameters, noise: Option<&[f32]>) {
+        self.inner.set_noise(parameters, noise);
     }
 
     fn backward(&mut self, d_output: &[f32]) {

@@ -39,12 +39,22 @@ impl QNetwork for Observed {
     fn layout(&self) -> &ParameterLayout {
         self.network.layout()
     }
-    fn forward(&mut self, parameters: Parameters, observation: Observation<'_>, output: &mut [f32]) {
-        self.network.forward(parameters, observation, output);
+    fn forward_at(
+        &mut self,
+        parameters: Parameters,
+        observation: Observation<'_>,
+        fractions: &[f32],
+        output: &mut [f32],
+    ) {
+        self.network.forward_at(parameters, observation, fractions, output);
     }
-    fn forward_train(&mut self, observation: Observation<'_>, output: &mut [f32]) {
-        self.network.forward_train(observation, output);
+    fn forward_train_at(&mut self, observation: Observation<'_>, fractions: &[f32], output: &mut [f32]) {
+        self.network.forward_train_at(observation, fractions, output);
     }
+    fn set_noise(&mut self, parameters: Parameters, noise: Option<&[f32]>) {
+        self.network.set_noise(parameters, noise);
+    }
+
     fn backward(&mut self, d_output: &[f32]) {
         self.network.backward(d_output);
     }

@@ -46,7 +46,7 @@ fn bench(name: &str, hidden: &[usize], batch: usize, set: InstructionSet, peak: 
     let mut stream = RandomStream::new(1, "bench", 0);
     let mut network = CpuNetwork::with_instruction_set(&spec, OptimizerConfig::default(), &mut stream, set)
         .expect("the network is sound and the set supported");
-    let observation = numbers(&mut stream, batch * spec.inputs);
+    let observation = numbers(&mut stream, batch * spec.inputs());
     let d_output = numbers(&mut stream, batch * spec.outputs());
     let mut output = vec![0.0; batch * spec.outputs()];
     let observed = Observation::F32(&observation);
@@ -64,7 +64,7 @@ fn bench(name: &str, hidden: &[usize], batch: usize, set: InstructionSet, peak: 
         network.optimizer_step(1e-4, None);
     });
     // Two forward passes, the gradient by the weights, and that by the inputs of all layers but the first.
-    let multiply_adds = batch * (4 * spec.multiply_adds() - spec.inputs * hidden[0]);
+    let multiply_adds = batch * (4 * spec.multiply_adds() - spec.inputs() * hidden[0]);
     let gflops = 2.0 * multiply_adds as f64 / step / 1e3;
     println!(
         "{name:14} {batch:4} {:9} {step:9.2} {gflops:7.1} {:5.0} %   {}",

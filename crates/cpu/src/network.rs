@@ -167,7 +167,14 @@ impl QNetwork for CpuNetwork {
         &self.plan.layout
     }
 
-    fn forward(&mut self, parameters: Parameters, observation: Observation<'_>, output: &mut [f32]) {
+    fn forward_at(
+        &mut self,
+        parameters: Parameters,
+        observation: Observation<'_>,
+        fractions: &[f32],
+        output: &mut [f32],
+    ) {
+        assert!(fractions.is_empty());
         let values = match parameters {
             Parameters::Online => &self.online,
             Parameters::Target => &self.target,
@@ -177,8 +184,13 @@ impl QNetwork for CpuNetwork {
         self.kernels.forward(&self.plan.layers, values, input, forward, output);
     }
 
-    fn forward_train(&mut self, observation: Observation<'_>, output: &mut [f32]) {
-        let batch = observation.len() / self.spec.inputs;
+    fn set_noise(&mut self, _: Parameters, noise: Option<&[f32]>) {
+        assert!(noise.is_none());
+    }
+
+    fn forward_train_at(&mut self, observation: Observation<'_>, fractions: &[f32], output: &mut [f32]) {
+        assert!(fractions.is_empty());
+        let batch = observation.len() / self.spec.inputs();
         let Workspace { bytes, activations, backward, .. } = &mut self.workspace;
         let input = input(observation, self.plan.divisors.as_deref(), bytes);
         activations.grow(self.kernels.activations_len(&self.plan.layers, batch));

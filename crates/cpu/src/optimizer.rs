@@ -24,7 +24,7 @@ impl AdamSettings {
                 epsilon,
                 epsilon_form: epsilon_form @ (EpsilonForm::Corrected | EpsilonForm::Uncorrected),
             } => Ok(Self { beta1: decimal(beta1), beta2: decimal(beta2), epsilon, epsilon_form }),
-            _ => Err(SpecError { layer: 0, message: "the CPU engine has no such optimiser".to_string() }),
+            _ => Err(SpecError { layer: String::new(), message: "the CPU engine has no such optimiser".to_string() }),
         }
     }
 

@@ -18,12 +18,12 @@ impl Plan {
     /// # Errors
     /// Where the layers do not fit each other, or this engine has no such layer at such a place.
     pub(crate) fn new(spec: &NetworkSpec) -> Result<Self, SpecError> {
-        let widths = spec.widths()?;
+        let mut widths = vec![];
+        spec.walk(&mut |at| widths.push(at.input.len()))?;
         let layout = spec.layout()?;
-        let fail = |layer, message: &str| Err(SpecError { layer, message: message.to_string() });
-        if spec.inputs == 0 {
-            return fail(0, "gets 0 inputs; at least 1 is needed");
-        }
+        let fail = |layer: usize, message: &str| {
+            Err(SpecError { layer: layer.to_string(), message: message.to_string() })
+        };
         let mut plan = Self { divisors: None, layers: Vec::new(), layout };
         for (index, layer) in spec.layers.iter().enumerate() {
             match layer {
@@ -110,14 +110,14 @@ mod tests {
     fn what_the_engine_has_not_got_is_named() {
         let mut spec = NetworkSpec::mlp(2, &[4], 2, Initialization::FanInUniform);
         spec.layers.insert(0, LayerSpec::Relu);
-        assert_eq!(Plan::new(&spec).unwrap_err().layer, 0);
+        assert_eq!(Plan::new(&spec).unwrap_err().layer, "0");
         spec.layers[0] = LayerSpec::Divide { by: vec![1.0; 2] };
         assert!(Plan::new(&spec).is_ok());
         spec.layers.insert(1, LayerSpec::Divide { by: vec![1.0; 2] });
-        assert_eq!(Plan::new(&spec).unwrap_err().layer, 1);
+        assert_eq!(Plan::new(&spec).unwrap_err().layer, "1");
         spec.layers.clear();
         assert!(Plan::new(&spec).is_err());
-        spec.inputs = 0;
+        spec.input = deepq_core::network::InputShape::Vector { len: 0 };
         assert!(Plan::new(&spec).is_err());
     }
 }

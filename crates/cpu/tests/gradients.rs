@@ -12,14 +12,14 @@ fn check(spec: &NetworkSpec, batch: usize, set: InstructionSet) {
     let mut stream = RandomStream::new(3, "test", batch as u64);
     // Mostly positive: a sum whose parts cancel has no small relative error, whoever computes it.
     let mut draw = |len| numbers(&mut stream, len).iter().map(|x| x + 0.5).collect::<Vec<f32>>();
-    let (observation, d_output) = (draw(batch * spec.inputs), draw(batch * spec.outputs()));
+    let (observation, d_output) = (draw(batch * spec.inputs()), draw(batch * spec.outputs()));
     let mut output = vec![f32::NAN; batch * spec.outputs()];
     network.forward_train(Observation::F32(&observation), &mut output);
     network.backward(&d_output);
 
     let exact: Vec<f64> = observation.iter().map(|value| f64::from(*value)).collect();
     let (values, gradient) = reference(spec, &network.parameters(Parameters::Online), &exact, &d_output);
-    let what = format!("{:?}, batch {batch}, {set}", spec.widths().unwrap());
+    let what = format!("{:?}, batch {batch}, {set}", spec.layers);
     assert!(relative_error(&output, &values) < 2e-6, "values of {what}");
     let found = network.gradient();
     for tensor in network.layout().tensors() {

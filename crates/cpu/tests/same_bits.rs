@@ -16,7 +16,7 @@ fn same_bits_after(steps: usize, spec: &NetworkSpec, batch: usize) {
         })
         .collect();
     for (set, result) in &results[1..] {
-        assert!(*result == results[0].1, "{set} and {} differ on {:?}", results[0].0, spec.widths());
+        assert!(*result == results[0].1, "{set} and {} differ on {:?}", results[0].0, spec.layers);
     }
 }
 
@@ -49,7 +49,7 @@ fn one_observation_gives_what_it_gives_in_a_batch() {
     for set in InstructionSet::supported() {
         for widths in [&[4, 24, 24, 2][..], &[4, 120, 84, 2], &[600, 17, 33], &[1, 1], &[3, 300, 63]] {
             let mut network = network(&mlp(widths), 3, set);
-            let (inputs, outputs) = (network.spec().inputs, network.spec().outputs());
+            let (inputs, outputs) = (network.spec().inputs(), network.spec().outputs());
             let observation = numbers(&mut RandomStream::new(1, "test", 0), 130 * inputs);
             let mut alone = vec![0.0; 130 * outputs];
             for (row, result) in observation.chunks(inputs).zip(alone.chunks_mut(outputs)) {

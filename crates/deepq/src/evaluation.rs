@@ -107,7 +107,7 @@ impl Evaluator {
         while self.envs.len() < seeds.len() {
             self.envs.push(make(&self.registry, &self.id)?);
         }
-        let (inputs, actions) = (network.spec().inputs, network.spec().actions);
+        let (inputs, actions) = (network.spec().inputs(), network.spec().actions);
         self.observations.resize(seeds.len() * inputs);
         self.q.resize(seeds.len() * actions, 0.0);
         let mut running = self.begin(seeds, inputs)?;

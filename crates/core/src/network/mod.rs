@@ -1,11 +1,16 @@
 //! What a network is made of (data), and what a network engine can do (the [`QNetwork`] seam).
 
+mod initialization;
+mod layer;
 mod layout;
+mod named;
 mod optimizer;
 mod q_network;
 mod spec;
 
+pub use initialization::Initialization;
+pub use layer::{LayerSpec, NormalizedAxes, Shape};
 pub use layout::{ParameterLayout, ParameterTensor};
 pub use optimizer::{EpsilonForm, OptimizerConfig};
 pub use q_network::{Parameters, QNetwork};
-pub use spec::{Initialization, LayerSpec, NetworkSpec, SpecError};
+pub use spec::{InputShape, LayerAt, NetworkSpec, SpecError};

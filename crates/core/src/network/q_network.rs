@@ -32,11 +32,39 @@ pub trait QNetwork: Send {
     /// # Shapes
     /// - `observation`: `[batch][inputs]`
     /// - `output`: `[batch][action][atom]`, written
-    fn forward(&mut self, parameters: Parameters, observation: Observation<'_>, output: &mut [f32]);
+    fn forward(&mut self, parameters: Parameters, observation: Observation<'_>, output: &mut [f32]) {
+        self.forward_at(parameters, observation, &[], output);
+    }
 
     /// As [`forward`](Self::forward) with the online parameters, keeping what [`backward`](Self::backward)
     /// needs. A `forward` between the two does not disturb it.
-    fn forward_train(&mut self, observation: Observation<'_>, output: &mut [f32]);
+    fn forward_train(&mut self, observation: Observation<'_>, output: &mut [f32]) {
+        self.forward_train_at(observation, &[], output);
+    }
+
+    /// As [`forward`](Self::forward), for networks with a cosine embedding: the values of each observation at
+    /// the fractions τ that it is given. For others `fractions` is empty.
+    ///
+    /// # Shapes
+    /// - `observation`: `[batch][inputs]`
+    /// - `fractions`: `[batch][fraction]`, each from 0 to 1; every observation has as many
+    /// - `output`: `[batch][action][fraction]`, written
+    fn forward_at(
+        &mut self,
+        parameters: Parameters,
+        observation: Observation<'_>,
+        fractions: &[f32],
+        output: &mut [f32],
+    );
+
+    /// As [`forward_train`](Self::forward_train), at fractions as [`forward_at`](Self::forward_at) takes them.
+    fn forward_train_at(&mut self, observation: Observation<'_>, fractions: &[f32], output: &mut [f32]);
+
+    /// Sets the noise of the noisy layers for all later passes with these parameters, or takes it away: then a
+    /// noisy layer is a linear one. A network is made without.
+    ///
+    /// `noise` is what [`NetworkSpec::draw_noise`] draws, [`NetworkSpec::noise_len`] numbers.
+    fn set_noise(&mut self, parameters: Parameters, noise: Option<&[f32]>);
 
     /// Computes the gradient of the loss by the online parameters from its gradient by the outputs of the
     /// last [`forward_train`](Self::forward_train).

@@ -1,42 +1,47 @@
 //! A network as data: a list of layers.
 
-use serde::{Deserialize, Serialize};
-
-use super::layout::{ParameterLayout, ParameterTensor};
+use super::initialization::Initialization;
+use super::layer::{LayerSpec, Shape};
+use super::layout::ParameterLayout;
 use crate::{ElementKind, RandomStream};
 
-/// How the weights and biases of a layer begin. `fan_in` is its number of inputs, `fan_out` of its outputs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Initialization {
-    /// Weights and biases uniform in ±1/√fan_in: what PyTorch's `Linear` does.
-    #[default]
-    FanInUniform,
-    /// Weights uniform in ±√(6/(fan_in + fan_out)), biases zero: what Keras' `Dense` does
-    /// (Glorot & Bengio 2010).
-    GlorotUniform,
+/// How the elements of an observation stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputShape {
+    /// A row of numbers.
+    Vector {
+        /// How many.
+        len: usize,
+    },
+    /// `[channel][row][column]`: stacked frames.
+    ChannelsFirst {
+        /// Numbers a place.
+        channels: usize,
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+    },
+    /// `[row][column][channel]`: coloured pictures, and MinAtar's grids.
+    ChannelsLast {
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+        /// Numbers a place.
+        channels: usize,
+    },
 }
 
-/// One layer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-#[non_exhaustive]
-pub enum LayerSpec {
-    /// `y_i = x_i / by_i`: brings the elements of an observation to a common size.
-    Divide {
-        /// The divisors, one an input, none of them 0.
-        by: Vec<f32>,
-    },
-    /// `y = W·x + b` with `W` of shape `[outputs, inputs]`.
-    Linear {
-        /// How many outputs there are.
-        outputs: usize,
-        /// How `W` and `b` begin.
-        #[serde(default)]
-        initialization: Initialization,
-    },
-    /// `y_i = max(x_i, 0)`.
-    Relu,
+impl InputShape {
+    /// What the first layer gets.
+    pub fn shape(&self) -> Shape {
+        match *self {
+            Self::Vector { len } => Shape::Vector { len },
+            Self::ChannelsFirst { channels, height, width }
+            | Self::ChannelsLast { height, width, channels } => Shape::Image { channels, height, width },
+        }
+    }
 }
 
 /// A network: layers one after the other, from an observation to `[action][atom]` values.
@@ -44,11 +49,12 @@ pub enum LayerSpec {
 pub struct NetworkSpec {
     /// The type of an observation's elements.
     pub element: ElementKind,
-    /// Elements of one observation.
-    pub inputs: usize,
+    /// The shape of one observation.
+    pub input: InputShape,
     /// Actions.
     pub actions: usize,
-    /// Values an action: 1 for the expected return, more for a distribution.
+    /// Values an action: 1 for the expected return, more for a distribution. 1 also where a
+    /// [`LayerSpec::CosineEmbedding`] gives one value for each fraction.
     pub atoms: usize,
     /// The layers, first to last.
     pub layers: Vec<LayerSpec>,
@@ -58,10 +64,26 @@ pub struct NetworkSpec {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("network layer {layer}: {message}")]
 pub struct SpecError {
-    /// The number of the layer, counted from 0.
-    pub layer: usize,
+    /// The number of the layer, counted from 0; for a layer inside another as in the names of parameters:
+    /// `3.value.0`.
+    pub layer: String,
     /// What was found and what is allowed.
     pub message: String,
+}
+
+/// A layer on the way through a network.
+#[derive(Clone, Copy, Debug)]
+pub struct LayerAt<'a> {
+    /// The layer.
+    pub layer: &'a LayerSpec,
+    /// Its number, `2` or `3.value.0`.
+    pub path: &'a str,
+    /// What it gets.
+    pub input: Shape,
+    /// What it gives.
+    pub output: Shape,
+    /// How many layers it is inside of.
+    pub depth: usize,
 }
 
 impl NetworkSpec {
@@ -73,7 +95,8 @@ impl NetworkSpec {
             layers.push(LayerSpec::Relu);
         }
         layers.push(LayerSpec::Linear { outputs: actions, initialization });
-        Self { element: ElementKind::F32, inputs, actions, atoms: 1, layers }
+        let input = InputShape::Vector { len: inputs };
+        Self { element: ElementKind::F32, input, actions, atoms: 1, layers }
     }
 
     /// The same network with its observations divided by `by` first.
@@ -82,95 +105,187 @@ impl NetworkSpec {
         self
     }
 
-    /// Values that one observation gives: `actions · atoms`.
+    /// Elements of one observation.
+    pub fn inputs(&self) -> usize {
+        self.input.shape().len()
+    }
+
+    /// Values that one observation gives: `actions · atoms`. Where there is a cosine embedding, it gives so many
+    /// for each fraction.
     pub fn outputs(&self) -> usize {
         self.actions * self.atoms
     }
 
-    /// Checks that the layers fit each other, and gives the number of inputs of each and of the end.
+    /// Whether it takes fractions with its observations.
+    pub fn takes_fractions(&self) -> bool {
+        self.layers.iter().any(|layer| matches!(layer, LayerSpec::CosineEmbedding { .. }))
+    }
+
+    /// Calls `visit` with every layer in the order of their parameters: a layer, then those inside it.
     ///
     /// # Errors
     /// [`SpecError`] naming the first layer that does not fit.
-    pub fn widths(&self) -> Result<Vec<usize>, SpecError> {
-        let fail = |layer, message| Err(SpecError { layer, message });
-        let mut widths = vec![self.inputs];
-        for (index, layer) in self.layers.iter().enumerate() {
-            let inputs = widths[index];
-            widths.push(match layer {
-                LayerSpec::Divide { by } if by.len() != inputs => {
-                    return fail(index, format!("divides {} elements, but gets {inputs}", by.len()));
-                }
-                LayerSpec::Divide { by } if by.iter().any(|by| !by.is_finite() || *by == 0.0) => {
-                    return fail(index, "divides by 0 or by a value that is not a finite number".into());
-                }
-                LayerSpec::Linear { outputs: 0, .. } => {
-                    return fail(index, "has 0 outputs; at least 1 is needed".into());
-                }
-                LayerSpec::Linear { outputs, .. } => *outputs,
-                LayerSpec::Divide { .. } | LayerSpec::Relu => inputs,
-            });
+    pub fn walk(&self, visit: &mut dyn FnMut(LayerAt<'_>)) -> Result<(), SpecError> {
+        let at = |layer: usize, message: String| Err(SpecError { layer: layer.to_string(), message });
+        if self.inputs() == 0 {
+            return at(0, "gets 0 inputs; at least 1 is needed".into());
         }
-        match widths.last() {
-            Some(last) if *last == self.outputs() => Ok(widths),
-            last => fail(
-                self.layers.len().saturating_sub(1),
+        self.check_places()?;
+        let output = walk(&self.layers, self.input.shape(), ("", 0), visit)?;
+        let last = self.layers.len().saturating_sub(1);
+        match output {
+            Shape::Vector { len } if len == self.outputs() => Ok(()),
+            Shape::Vector { len } => at(
+                last,
                 format!(
-                    "gives {} values, but {} actions with {} atoms need {}",
-                    last.copied().unwrap_or(0),
+                    "gives {len} values, but {} actions with {} atoms need {}",
                     self.actions,
                     self.atoms,
                     self.outputs()
                 ),
             ),
+            image => at(last, format!("gives {image}; flatten it and let a linear layer follow")),
         }
+    }
+
+    /// Checks what is allowed in certain places only.
+    fn check_places(&self) -> Result<(), SpecError> {
+        let mut embedded = false;
+        for (index, layer) in self.layers.iter().enumerate() {
+            let fail = |message: &str| Err(SpecError { layer: index.to_string(), message: message.into() });
+            match layer {
+                LayerSpec::Divide { .. } if index > 0 => {
+                    return fail("is a division; only the first layer can be one");
+                }
+                LayerSpec::CosineEmbedding { .. } if embedded => {
+                    return fail("is a second cosine embedding; one is the most");
+                }
+                LayerSpec::CosineEmbedding { .. } => embedded = true,
+                _ => check_inside(layer, &index.to_string())?,
+            }
+        }
+        Ok(())
     }
 
     /// Names, shapes and places of the parameters in one flat vector, layer by layer, weight before bias.
     ///
     /// # Errors
-    /// As [`widths`](Self::widths).
+    /// As [`walk`](Self::walk).
     pub fn layout(&self) -> Result<ParameterLayout, SpecError> {
-        let widths = self.widths()?;
         let mut layout = ParameterLayout::default();
-        for (index, layer) in self.layers.iter().enumerate() {
-            if let LayerSpec::Linear { outputs, .. } = layer {
-                layout.push(format!("layers.{index}.weight"), vec![*outputs, widths[index]]);
-                layout.push(format!("layers.{index}.bias"), vec![*outputs]);
+        self.walk(&mut |at| {
+            for tensor in at.layer.tensors(at.input) {
+                layout.push(format!("layers.{}.{}", at.path, tensor.part), tensor.shape);
             }
-        }
+        })?;
         Ok(layout)
     }
 
     /// First parameters, in the order of [`layout`](Self::layout).
     ///
     /// # Errors
-    /// As [`widths`](Self::widths).
+    /// As [`walk`](Self::walk).
     pub fn initial_parameters(&self, stream: &mut RandomStream) -> Result<Vec<f32>, SpecError> {
-        let widths = self.widths()?;
         let mut parameters = Vec::with_capacity(self.layout()?.len());
-        for (index, layer) in self.layers.iter().enumerate() {
-            if let LayerSpec::Linear { outputs, initialization } = layer {
-                let (fan_in, fan_out) = (widths[index], *outputs);
-                let bound = match initialization {
-                    Initialization::FanInUniform => 1.0 / (fan_in as f32).sqrt(),
-                    Initialization::GlorotUniform => (6.0 / (fan_in + fan_out) as f32).sqrt(),
-                };
-                let mut draw = || (2.0 * stream.uniform_f32() - 1.0) * bound;
-                parameters.extend((0..fan_in * fan_out).map(|_| draw()));
-                match initialization {
-                    Initialization::FanInUniform => parameters.extend((0..fan_out).map(|_| draw())),
-                    Initialization::GlorotUniform => parameters.resize(parameters.len() + fan_out, 0.0),
-                }
-            }
-        }
+        self.walk(&mut |at| at.layer.push_initial_parameters(at.input, stream, &mut parameters))?;
         Ok(parameters)
     }
 
-    /// Multiplications with an addition that one forward pass of one observation takes.
-    pub fn multiply_adds(&self) -> usize {
-        let tensors = self.layout().map(|layout| layout.tensors().to_vec()).unwrap_or_default();
-        tensors.iter().filter(|tensor| tensor.shape.len() > 1).map(ParameterTensor::len).sum()
+    /// Numbers of noise that its noisy layers take, over all of them in their order: for each layer one an input,
+    /// then one an output.
+    pub fn noise_len(&self) -> usize {
+        self.sum(|at| at.layer.noise_len(at.input))
     }
+
+    /// Fills `noise` with `sgn(ε)·√|ε|` of standard normal ε, as [`QNetwork::set_noise`](super::QNetwork::set_noise)
+    /// takes it.
+    pub fn draw_noise(stream: &mut RandomStream, noise: &mut [f32]) {
+        for value in noise {
+            let normal = stream.normal_f32();
+            *value = normal.abs().sqrt().copysign(normal);
+        }
+    }
+
+    /// Values that its layers give for one observation, the observation's own elements included.
+    pub fn activations_len(&self) -> usize {
+        self.inputs() + self.sum(|at| at.output.len())
+    }
+
+    /// Multiplications with an addition that one forward pass of one observation takes, in linear layers and
+    /// convolutions. Those behind a cosine embedding count once.
+    pub fn multiply_adds(&self) -> usize {
+        self.sum(|at| at.layer.multiply_adds(at.input))
+    }
+
+    /// Multiplications with an addition of one gradient step on `batch` transitions with one target pass: two
+    /// forward passes, the gradient by the weights, and that by the inputs of all layers but the first.
+    pub fn gradient_step_multiply_adds(&self, batch: usize) -> usize {
+        let mut first = None;
+        let all = self.sum(|at| {
+            let count = at.layer.multiply_adds(at.input);
+            if count > 0 {
+                first.get_or_insert(count);
+            }
+            count
+        });
+        batch * (4 * all - first.unwrap_or(0))
+    }
+
+    /// The sum over all layers; 0 for a network that cannot be.
+    fn sum(&self, mut count: impl FnMut(LayerAt<'_>) -> usize) -> usize {
+        let mut sum = 0;
+        let walked = self.walk(&mut |at| sum += count(at));
+        if walked.is_ok() { sum } else { 0 }
+    }
+}
+
+/// Walks through layers that follow each other; gives what comes out.
+fn walk(
+    layers: &[LayerSpec],
+    input: Shape,
+    (prefix, depth): (&str, usize),
+    visit: &mut dyn FnMut(LayerAt<'_>),
+) -> Result<Shape, SpecError> {
+    let mut shape = input;
+    for (index, layer) in layers.iter().enumerate() {
+        let path = format!("{prefix}{index}");
+        let fail = |message| SpecError { layer: path.clone(), message };
+        // A layer whose branches do not fit has no output to speak of: they are asked first.
+        let mut ignore = |_: LayerAt<'_>| {};
+        let mut outputs = vec![];
+        for (name, branch) in layer.branches() {
+            outputs.push(walk(branch, shape, (&format!("{path}.{name}."), depth + 1), &mut ignore)?);
+        }
+        let output = layer.output(shape).map_err(fail)?;
+        layer.check_branches(shape, &outputs).map_err(fail)?;
+        visit(LayerAt { layer, path: &path, input: shape, output, depth });
+        for (name, branch) in layer.branches() {
+            walk(branch, shape, (&format!("{path}.{name}."), depth + 1), visit)?;
+        }
+        shape = output;
+    }
+    Ok(shape)
+}
+
+/// Refuses inside other layers what can only stand by itself.
+fn check_inside(layer: &LayerSpec, path: &str) -> Result<(), SpecError> {
+    for (name, branch) in layer.branches() {
+        for (index, inner) in branch.iter().enumerate() {
+            let path = format!("{path}.{name}.{index}");
+            let what = match inner {
+                LayerSpec::Divide { .. } => "a division",
+                LayerSpec::CosineEmbedding { .. } => "a cosine embedding",
+                LayerSpec::Dueling { .. } => "a dueling head",
+                _ => {
+                    check_inside(inner, &path)?;
+                    continue;
+                }
+            };
+            let message = format!("is {what}, which cannot stand inside another layer");
+            return Err(SpecError { layer: path, message });
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -196,7 +311,7 @@ mod tests {
         assert_eq!(error, "network layer 2: gives 2 values, but 3 actions with 1 atoms need 3");
         let spec = NetworkSpec::mlp(4, &[8], 2, Initialization::FanInUniform);
         let error = spec.with_divided_observations(vec![1.0, 0.0, 1.0, 1.0]).layout().unwrap_err();
-        assert_eq!(error.layer, 0);
+        assert_eq!(error.layer, "0");
     }
 
     #[test]

@@ -103,7 +103,7 @@ impl Pair {
     }
 
     fn observations(&mut self, batch: usize) -> ObservationBuffer {
-        let len = batch * self.spec.inputs;
+        let len = batch * self.spec.inputs();
         match self.spec.element {
             ElementKind::F32 => ObservationBuffer::F32(self.numbers(len)),
             ElementKind::U8 => {
@@ -288,7 +288,7 @@ pub fn not_a_number_is_not_hidden(make: Make<'_>) {
     for spec in specs().into_iter().filter(|spec| spec.element == ElementKind::F32) {
         let mut pair = Pair::new(make, &spec, OptimizerConfig::default());
         for batch in [1, 17] {
-            let observation = vec![f32::NAN; batch * spec.inputs];
+            let observation = vec![f32::NAN; batch * spec.inputs()];
             let mut output = vec![0.0; batch * spec.outputs()];
             pair.network.forward(Parameters::Online, Observation::F32(&observation), &mut output);
             assert!(output.iter().all(|value| value.is_nan()), "values of {spec:?} at NaN: {output:?}");

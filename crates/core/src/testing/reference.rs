@@ -62,8 +62,8 @@ fn activations(
     parameters: &[f64],
     observation: Vec<f64>,
 ) -> Vec<Vec<f64>> {
-    assert_eq!(observation.len() % spec.inputs, 0, "a whole number of observations");
-    let batch = observation.len() / spec.inputs;
+    assert_eq!(observation.len() % spec.inputs(), 0, "a whole number of observations");
+    let batch = observation.len() / spec.inputs();
     let mut activations = vec![observation];
     for (index, layer) in spec.layers.iter().enumerate() {
         let x = &activations[index];
@@ -85,6 +85,7 @@ fn activations(
                 }
                 y
             }
+            other => panic!("the reference has no {other:?} yet"),
         };
         activations.push(y);
     }
@@ -122,23 +123,35 @@ impl QNetwork for ReferenceNetwork {
         &self.layout
     }
 
-    fn forward(&mut self, parameters: Parameters, observation: Observation<'_>, output: &mut [f32]) {
+    fn forward_at(
+        &mut self,
+        parameters: Parameters,
+        observation: Observation<'_>,
+        fractions: &[f32],
+        output: &mut [f32],
+    ) {
         let parameters = match parameters {
             Parameters::Online => widen(&self.online),
             Parameters::Target => widen(&self.target),
         };
+        assert!(fractions.is_empty());
         narrow(&reference_forward(&self.spec, &parameters, &widen_observation(observation)), output);
     }
 
-    fn forward_train(&mut self, observation: Observation<'_>, output: &mut [f32]) {
+    fn forward_train_at(&mut self, observation: Observation<'_>, fractions: &[f32], output: &mut [f32]) {
+        assert!(fractions.is_empty());
         let observation = widen_observation(observation);
         self.activations = activations(&self.spec, &self.layout, &widen(&self.online), observation);
         narrow(&self.activations[self.spec.layers.len()], output);
     }
 
+    fn set_noise(&mut self, _: Parameters, noise: Option<&[f32]>) {
+        assert!(noise.is_none());
+    }
+
     fn backward(&mut self, d_output: &[f32]) {
         let parameters = widen(&self.online);
-        let batch = self.activations[0].len() / self.spec.inputs;
+        let batch = self.activations[0].len() / self.spec.inputs();
         assert_eq!(d_output.len(), batch * self.spec.outputs(), "the length of d_output");
         self.gradient.fill(0.0);
         let mut d_y = widen(d_output);
@@ -171,6 +184,7 @@ impl QNetwork for ReferenceNetwork {
                         }
                     }
                 }
+                other => panic!("the reference has no {other:?} yet"),
             }
             d_y = d_x;
         }

@@ -30,7 +30,7 @@ pub(crate) fn train(
     steps: usize,
     stream: &mut RandomStream,
 ) -> Vec<f32> {
-    let (inputs, outputs) = (network.spec().inputs, network.spec().outputs());
+    let (inputs, outputs) = (network.spec().inputs(), network.spec().outputs());
     let mut output = vec![0.0; batch * outputs];
     for step in 0..steps {
         let observation = numbers(stream, batch * inputs);
@@ -68,10 +68,9 @@ pub(crate) fn reference(
     d_output: &[f32],
 ) -> (Vec<f64>, Vec<f64>) {
     let layout = spec.layout().unwrap();
-    let widths = spec.widths().unwrap();
     let mut gradient = vec![0.0; layout.len()];
     let mut values = Vec::new();
-    for (row, d_row) in observation.chunks(spec.inputs).zip(d_output.chunks(spec.outputs())) {
+    for (row, d_row) in observation.chunks(spec.inputs()).zip(d_output.chunks(spec.outputs())) {
         let mut activations = vec![row.to_vec()];
         let mut tensors = layout.tensors().chunks(2);
         for (index, layer) in spec.layers.iter().enumerate() {
@@ -86,7 +85,7 @@ pub(crate) fn reference(
                     let (weight, bias) = (&parameters[pair[0].range()], &parameters[pair[1].range()]);
                     (0..*outputs)
                         .map(|output| {
-                            let weights = &weight[output * widths[index]..][..widths[index]];
+                            let weights = &weight[output * input.len()..][..input.len()];
                             let sum: f64 = weights.iter().zip(input).map(|(w, x)| f64::from(*w) * x).sum();
                             sum + f64::from(bias[output])
                         })

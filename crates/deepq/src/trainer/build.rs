@@ -125,7 +125,7 @@ fn spec_for(
         }
         spec = spec.with_divided_observations(by.clone());
     }
-    spec.widths().map_err(|error| ConfigError::new("network", error.to_string()))?;
+    spec.layout().map_err(|error| ConfigError::new("network", error.to_string()))?;
     Ok(spec)
 }
 
@@ -163,8 +163,8 @@ fn check_memory(config: &ReplayStoreConfig) -> Result<(), ConfigError> {
 /// Refuses a network that this machine does not have room for.
 fn check_network_memory(config: &Config, spec: &NetworkSpec) -> Result<(), ConfigError> {
     let no_network = |error: SpecError| ConfigError::new("network", error.to_string());
-    let (widths, parameters) = (spec.widths().map_err(no_network)?, spec.layout().map_err(no_network)?.len());
-    let values = widths.iter().map(|width| *width as u64).sum::<u64>();
+    let parameters = spec.layout().map_err(no_network)?.len();
+    let values = spec.activations_len() as u64;
     let rows = config.learning.batch_size.max(config.env.copies) as u64;
     // The parameters, the target's, the gradient and Adam's two moments; a value and its gradient for each row.
     let needed = 4 * (5 * parameters as u64 + 2 * values * rows);
