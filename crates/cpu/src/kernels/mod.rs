@@ -12,6 +12,7 @@
 mod dispatch;
 mod elementwise;
 mod linear;
+mod number;
 mod peak;
 mod rows;
 mod simd;
