@@ -13,7 +13,7 @@
 //! fill no vector unit evenly and widths that do, with a division of the observations before the first layer or
 //! not, and with observations of numbers or bytes.
 
-use super::{ReferenceNetwork, reference_forward};
+use super::{ReferenceNetwork, ReferencePass};
 use crate::network::{
     EpsilonForm, Initialization, LayerSpec, NetworkSpec, OptimizerConfig, Parameters, QNetwork,
 };
@@ -227,7 +227,9 @@ pub fn gradients_are_differences(make: Make<'_>) {
         let mut parameters: Vec<f64> =
             pair.network.parameters(Parameters::Online).iter().map(|p| f64::from(*p)).collect();
         let total = |parameters: &[f64]| -> f64 {
-            let values = reference_forward(&spec, parameters, &x);
+            let pass =
+                ReferencePass { spec: &spec, parameters, noise: None, observation: &x, fractions: &[] };
+            let values = pass.forward();
             values.iter().zip(&d_output).map(|(value, d)| value * f64::from(*d)).sum()
         };
         // At most 150 of them, the first and the last tensor included.
