@@ -21,9 +21,24 @@ fn report() {
     println!("<network {}>", network.instruction_set());
 }
 
-fn report_with(value: &str) -> String {
+/// This program once more. Where it is one for another processor, `DEEPQ_TEST_RUNNER` has the words of the command
+/// that runs such programs (`cargo xtask cross` sets it).
+fn again() -> Command {
     let program = std::env::current_exe().unwrap();
-    let output = Command::new(program)
+    let runner = std::env::var("DEEPQ_TEST_RUNNER").unwrap_or_default();
+    let mut words = runner.split_whitespace();
+    match words.next() {
+        Some(first) => {
+            let mut command = Command::new(first);
+            command.args(words).arg(program);
+            command
+        }
+        None => Command::new(program),
+    }
+}
+
+fn report_with(value: &str) -> String {
+    let output = again()
         .args(["--exact", "report", "--nocapture"])
         .env(INSTRUCTION_SET_VARIABLE, value)
         .output()
