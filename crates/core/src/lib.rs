@@ -40,7 +40,7 @@ pub use frame::Frame;
 pub use learner::{LearnMetrics, Learner, LearnerConfig, TargetUpdate};
 pub use n_step::{NStepAccumulator, ObservationRef, Transition};
 pub use random::RandomStream;
-pub use schedule::{Period, Progress, Schedule};
+pub use schedule::{Period, Progress, Schedule, power};
 pub use space::{BoxSpace, ElementKind, Observation, ObservationBuffer, ObservationMut, Space};
 pub use state::{StateError, StateReader, StateWriter};
 pub use vector_env::{FinishedEpisode, VectorEnv, VectorEnvError};

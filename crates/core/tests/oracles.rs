@@ -3,10 +3,10 @@
 mod common;
 
 use common::{assert_close, fixture, floats};
-use deepq_core::Observation;
 use deepq_core::loss::{ErrorFunction, QLearning};
 use deepq_core::network::{EpsilonForm, Initialization, NetworkSpec, OptimizerConfig, Parameters, QNetwork};
 use deepq_core::testing::{ReferenceNetwork, conformance, gradient_check};
+use deepq_core::{Observation, Progress, Schedule};
 use serde_json::Value;
 
 /// Row 20: every loss of the family, for one action and several.
@@ -29,39 +29,70 @@ fn the_reference_passes_the_suite() {
     conformance::run(|spec, optimizer, initial| Box::new(ReferenceNetwork::new(spec, optimizer, initial)));
 }
 
-/// Row 11: Adam and clipping over 100 steps, against fixtures/pytorch/adam.json.
+/// Row 11: every optimiser, clipping and learning-rate schedules over 100 steps, against
+/// fixtures/pytorch/optimizers.json in double precision.
 #[test]
-fn row_11_the_references_optimiser_is_pytorchs() {
-    check_optimizer(&fixture("pytorch/adam.json"), EpsilonForm::Corrected);
+fn row_11_the_references_optimisers_are_pytorchs() {
+    let fixture = fixture("pytorch/optimizers.json");
+    let spec = NetworkSpec::mlp(5, &[], 4, Initialization::FanInUniform);
+    let cases = fixture["cases"].as_array().unwrap();
+    assert_eq!(cases.len(), 32);
+    for case in cases {
+        let optimizer: OptimizerConfig = serde_json::from_value(case["optimizer"].clone()).unwrap();
+        optimizer.validate().unwrap();
+        let rate: Schedule = serde_json::from_value(case["learning_rate"].clone()).unwrap();
+        let network = ReferenceNetwork::new(&spec, optimizer, &floats(&fixture["initial"]));
+        let rate = |gradient_steps| {
+            let rate = rate.at(Progress { gradient_steps, ..Progress::default() });
+            if let Some(rates) = case["learning_rates"].as_array() {
+                let expected = rates[gradient_steps as usize].as_f64().unwrap();
+                assert!((rate / expected - 1.0).abs() < 1e-12, "{rate} and {expected} of {case}");
+            }
+            rate as f32
+        };
+        assert_eq!(compare_steps(network, &fixture, case, &case["float64"], &rate), 5);
+    }
 }
 
 /// Row 11: the other form of epsilon, against fixtures/keras/adam.json.
 #[test]
 fn row_11_the_references_optimiser_with_an_uncorrected_epsilon_is_keras() {
-    check_optimizer(&fixture("keras/adam.json"), EpsilonForm::Uncorrected);
-}
-
-fn check_optimizer(fixture: &Value, epsilon_form: EpsilonForm) {
+    let fixture = fixture("keras/adam.json");
     let spec = NetworkSpec::mlp(3, &[], 2, Initialization::FanInUniform);
     let first = [-0.25, -0.15, -0.05, 0.05, 0.15, 0.25, 0.5, -0.5];
     for case in fixture["cases"].as_array().unwrap() {
-        let number = |key: &str| case[key].as_f64().unwrap() as f32;
+        let number = |key: &str| case[key].as_f64().unwrap();
         let (beta1, beta2, epsilon) = (number("beta1"), number("beta2"), number("epsilon"));
-        let optimizer = OptimizerConfig::Adam { beta1, beta2, epsilon, epsilon_form };
-        let mut network = ReferenceNetwork::new(&spec, optimizer, &first);
-        let mut compared = 0;
-        for step in 1..=100 {
-            let observation = floats(&fixture["observations"][step - 1]);
-            network.forward_train(Observation::F32(&observation), &mut [0.0; 2]);
-            network.backward(&floats(&fixture["d_outputs"][step - 1]));
-            let limit = case["max_gradient_norm"].as_f64().map(|limit| limit as f32);
-            network.optimizer_step(number("learning_rate"), limit);
-            if let Some(expected) = case["parameters"].get(step.to_string()) {
-                let found = network.parameters(Parameters::Online);
-                assert_close(&found, &floats(expected), &format!("parameters at step {step} of {case}"));
-                compared += 1;
-            }
-        }
-        assert_eq!(compared, 4);
+        let (epsilon_form, weight_decay) = (EpsilonForm::Uncorrected, 0.0);
+        let optimizer = OptimizerConfig::Adam { beta1, beta2, epsilon, epsilon_form, weight_decay };
+        let network = ReferenceNetwork::new(&spec, optimizer, &first);
+        let rate = |_| number("learning_rate") as f32;
+        assert_eq!(compare_steps(network, &fixture, case, &case["parameters"], &rate), 4);
     }
+}
+
+/// Takes 100 steps; gives after how many of them the parameters were compared.
+fn compare_steps(
+    mut network: ReferenceNetwork,
+    fixture: &Value,
+    case: &Value,
+    parameters: &Value,
+    rate: &dyn Fn(u64) -> f32,
+) -> usize {
+    let limit = case["max_gradient_norm"].as_f64().map(|limit| limit as f32);
+    let mut output = vec![0.0; network.spec().outputs()];
+    let mut compared = 0;
+    for step in 0..100 {
+        let observation = floats(&fixture["observations"][step]);
+        network.forward_train(Observation::F32(&observation), &mut output);
+        network.backward(&floats(&fixture["d_outputs"][step]));
+        network.optimizer_step(rate(step as u64), limit);
+        if let Some(expected) = parameters.get((step + 1).to_string()) {
+            let found = network.parameters(Parameters::Online);
+            let settings = &case["optimizer"];
+            assert_close(&found, &floats(expected), &format!("parameters after step {step} of {settings}"));
+            compared += 1;
+        }
+    }
+    compared
 }

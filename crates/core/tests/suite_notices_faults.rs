@@ -28,6 +28,20 @@ enum Fault {
     EpsilonUnderRoot,
     /// Adam's epsilon is added to the corrected root where the other is asked for.
     EpsilonAlwaysCorrected,
+    /// Weight decay is not added to the gradient.
+    NoDecayInGradient,
+    /// Weight decay is added to the gradient where it should shrink the parameter.
+    DecayNotDecoupled,
+    /// RAdam is Adam.
+    NotRectified,
+    /// RMSprop has no centre.
+    NotCentered,
+    /// RMSprop adds its epsilon to the root where it should be below.
+    EpsilonOutsideRoot,
+    /// RMSprop forgets the last change.
+    NoMomentum,
+    /// Momentum does not look ahead.
+    NesterovIgnored,
     /// The soft update copies.
     TauIgnored,
     /// The update moves the online network to the target.
@@ -55,20 +69,41 @@ struct Faulty {
     steps: Option<u64>,
 }
 
+/// The optimiser that results where one setting is not what it should be.
+fn with_fault(fault: Fault, mut optimizer: OptimizerConfig) -> OptimizerConfig {
+    match (&mut optimizer, fault) {
+        (OptimizerConfig::Adam { epsilon, .. }, Fault::EpsilonUnderRoot) => *epsilon = epsilon.sqrt(),
+        (OptimizerConfig::Adam { epsilon_form, .. }, Fault::EpsilonAlwaysCorrected) => {
+            *epsilon_form = EpsilonForm::Corrected;
+        }
+        (OptimizerConfig::Adam { weight_decay, .. }, Fault::NoDecayInGradient) => *weight_decay = 0.0,
+        (OptimizerConfig::AdamW { beta1, beta2, epsilon, weight_decay }, Fault::DecayNotDecoupled) => {
+            let (beta1, beta2, epsilon, weight_decay) = (*beta1, *beta2, *epsilon, *weight_decay);
+            let epsilon_form = EpsilonForm::Corrected;
+            return OptimizerConfig::Adam { beta1, beta2, epsilon, epsilon_form, weight_decay };
+        }
+        (OptimizerConfig::RAdam { beta1, beta2, epsilon, weight_decay, .. }, Fault::NotRectified) => {
+            let (beta1, beta2, epsilon, weight_decay) = (*beta1, *beta2, *epsilon, *weight_decay);
+            let epsilon_form = EpsilonForm::Corrected;
+            return OptimizerConfig::Adam { beta1, beta2, epsilon, epsilon_form, weight_decay };
+        }
+        (OptimizerConfig::RAdam { decoupled_weight_decay, .. }, Fault::DecayNotDecoupled) => {
+            *decoupled_weight_decay = false;
+        }
+        (OptimizerConfig::RmsProp { centered, .. }, Fault::NotCentered) => *centered = false,
+        (OptimizerConfig::RmsProp { epsilon_inside_root, .. }, Fault::EpsilonOutsideRoot) => {
+            *epsilon_inside_root = false;
+        }
+        (OptimizerConfig::RmsProp { momentum, .. }, Fault::NoMomentum) => *momentum = 0.0,
+        (OptimizerConfig::Sgd { nesterov, .. }, Fault::NesterovIgnored) => *nesterov = false,
+        _ => {}
+    }
+    optimizer
+}
+
 impl Faulty {
     fn new(fault: Fault, spec: &NetworkSpec, optimizer: OptimizerConfig, initial: &[f32]) -> Self {
-        let optimizer = match optimizer {
-            OptimizerConfig::Adam { beta1, beta2, epsilon, epsilon_form }
-                if fault == Fault::EpsilonUnderRoot =>
-            {
-                OptimizerConfig::Adam { beta1, beta2, epsilon: epsilon.sqrt(), epsilon_form }
-            }
-            OptimizerConfig::Adam { beta1, beta2, epsilon, .. } if fault == Fault::EpsilonAlwaysCorrected => {
-                let epsilon_form = EpsilonForm::Corrected;
-                OptimizerConfig::Adam { beta1, beta2, epsilon, epsilon_form }
-            }
-            other => other,
-        };
+        let optimizer = with_fault(fault, optimizer);
         let inner = ReferenceNetwork::new(spec, optimizer, initial);
         Self { fault, inner, optimizer, norm: None, before: vec![], steps: None }
     }
@@ -229,7 +264,7 @@ type Check = fn(conformance::Make<'_>);
 
 #[test]
 fn every_fault_of_a_network_is_noticed() {
-    let faults: [(Fault, Check); 17] = [
+    let faults: [(Fault, Check); 24] = [
         (Fault::TargetIsOnline, conformance::values_and_gradients),
         (Fault::ForwardDisturbs, conformance::a_forward_between_disturbs_nothing),
         (Fault::GradientAddsUp, conformance::values_and_gradients),
@@ -239,6 +274,13 @@ fn every_fault_of_a_network_is_noticed() {
         (Fault::GradientClipped, conformance::trajectory),
         (Fault::EpsilonUnderRoot, conformance::trajectory),
         (Fault::EpsilonAlwaysCorrected, conformance::trajectory),
+        (Fault::NoDecayInGradient, conformance::trajectory),
+        (Fault::DecayNotDecoupled, conformance::trajectory),
+        (Fault::NotRectified, conformance::trajectory),
+        (Fault::NotCentered, conformance::trajectory),
+        (Fault::EpsilonOutsideRoot, conformance::trajectory),
+        (Fault::NoMomentum, conformance::trajectory),
+        (Fault::NesterovIgnored, conformance::trajectory),
         (Fault::TauIgnored, conformance::target_updates),
         (Fault::UpdateBackwards, conformance::target_updates),
         (Fault::StepsNotSaved, conformance::state_round_trip),

@@ -7,7 +7,7 @@ use crate::InstructionSet;
 use crate::aligned::AlignedBuffer;
 use crate::instruction_set::InstructionSetError;
 use crate::kernels::{Input, Kernels};
-use crate::optimizer::AdamSettings;
+use crate::optimizer::OptimizerState;
 use crate::plan::Plan;
 
 /// Why a network could not be made.
@@ -42,13 +42,10 @@ pub struct CpuNetwork {
     spec: NetworkSpec,
     plan: Plan,
     kernels: Kernels,
-    adam: AdamSettings,
-    gradient_steps: u64,
+    optimizer: OptimizerState,
     online: AlignedBuffer,
     target: AlignedBuffer,
     gradient: AlignedBuffer,
-    mean: AlignedBuffer,
-    square: AlignedBuffer,
     workspace: Workspace,
     /// Observations of the last [`forward_train`](QNetwork::forward_train).
     training_batch: usize,
@@ -107,12 +104,12 @@ impl CpuNetwork {
         kernels: Kernels,
     ) -> Result<Self, SpecError> {
         let plan = Plan::new(spec)?;
-        let adam = AdamSettings::new(optimizer)?;
+        let optimizer = OptimizerState::new(optimizer, plan.padded_len())?;
         let zeros = || AlignedBuffer::zeros(plan.padded_len());
         let (mut online, mut target) = (zeros(), zeros());
         plan.take_canonical(&spec.initial_parameters(stream)?, &mut online);
         target.copy_from_slice(&online);
-        let (gradient, mean, square) = (zeros(), zeros(), zeros());
+        let gradient = zeros();
         let workspace = Workspace {
             forward: AlignedBuffer::zeros(Kernels::forward_scratch_len(&plan.layers)),
             ..Workspace::default()
@@ -121,13 +118,10 @@ impl CpuNetwork {
             spec: spec.clone(),
             plan,
             kernels,
-            adam,
-            gradient_steps: 0,
+            optimizer,
             online,
             target,
             gradient,
-            mean,
-            square,
             workspace,
             training_batch: 0,
         })
@@ -217,14 +211,8 @@ impl QNetwork for CpuNetwork {
     }
 
     fn optimizer_step(&mut self, learning_rate: f32, max_gradient_norm: Option<f32>) {
-        self.gradient_steps += 1;
-        let scale = max_gradient_norm.map_or(1.0, |limit| {
-            let scale =
-                limit / (self.kernels.sum_of_squares(&self.plan.layers, &self.gradient).sqrt() + 1e-6);
-            if scale < 1.0 { scale } else { 1.0 }
-        });
-        let step = self.adam.step(self.gradient_steps, learning_rate, scale);
-        self.kernels.adam(step, &mut self.online, &self.gradient, &mut self.mean, &mut self.square);
+        let Self { optimizer, kernels, online, gradient, .. } = self;
+        optimizer.step(kernels, learning_rate, max_gradient_norm, online, gradient);
     }
 
     fn update_target(&mut self, tau: f32) {
@@ -258,27 +246,14 @@ impl QNetwork for CpuNetwork {
     }
 
     fn gradient_steps(&self) -> u64 {
-        self.gradient_steps
+        self.optimizer.gradient_steps()
     }
 
     fn save_optimizer(&self, state: &mut StateWriter) {
-        state.tag("adam");
-        state.u64(self.gradient_steps);
-        state.f32_slice(&self.plan.canonical(&self.mean));
-        state.f32_slice(&self.plan.canonical(&self.square));
+        self.optimizer.save(&self.plan, state);
     }
 
     fn load_optimizer(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
-        let mut mean = vec![0.0; self.plan.layout.len()];
-        let mut square = mean.clone();
-        state.tag("adam")?;
-        let gradient_steps = state.u64_at_most("the optimiser's steps", 1 << 62)?;
-        state.f32_slice("the means of the gradients", &mut mean)?;
-        state.f32_slice("the means of their squares", &mut square)?;
-        // Only now: a state that does not fit must leave everything as it was.
-        self.gradient_steps = gradient_steps;
-        self.plan.take_canonical(&mean, &mut self.mean);
-        self.plan.take_canonical(&square, &mut self.square);
-        Ok(())
+        self.optimizer.load(&self.plan, state)
     }
 }

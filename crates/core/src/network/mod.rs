@@ -11,6 +11,6 @@ mod spec;
 pub use initialization::Initialization;
 pub use layer::{LayerSpec, NormalizedAxes, Shape};
 pub use layout::{ParameterLayout, ParameterTensor};
-pub use optimizer::{EpsilonForm, OptimizerConfig};
+pub use optimizer::{EpsilonForm, OptimizerConfig, OptimizerError};
 pub use q_network::{Parameters, QNetwork};
 pub use spec::{InputShape, LayerAt, NetworkSpec, SpecError};

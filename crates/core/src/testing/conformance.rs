@@ -301,30 +301,77 @@ pub fn not_a_number_is_not_hidden(make: Make<'_>) {
     }
 }
 
-/// The settings of the optimiser that the checks use: PyTorch's, and a larger epsilon in both forms.
-fn optimizers() -> [OptimizerConfig; 3] {
-    let adam =
-        |epsilon_form| OptimizerConfig::Adam { beta1: 0.8, beta2: 0.99, epsilon: 1.5e-4, epsilon_form };
-    [OptimizerConfig::default(), adam(EpsilonForm::Corrected), adam(EpsilonForm::Uncorrected)]
+/// The optimisers that the checks use: every one of them, and every switch on and off. Where epsilon is added to
+/// a root it is large, so that the sign of a gradient that is 0 but for rounding decides nothing.
+pub fn optimizers() -> Vec<OptimizerConfig> {
+    let (beta1, beta2, epsilon, weight_decay) = (0.8, 0.99, 1.5e-4, 0.1);
+    let adam = |epsilon_form, weight_decay| OptimizerConfig::Adam {
+        beta1,
+        beta2,
+        epsilon,
+        epsilon_form,
+        weight_decay,
+    };
+    let radam = |weight_decay, decoupled_weight_decay| OptimizerConfig::RAdam {
+        beta1,
+        beta2,
+        epsilon,
+        weight_decay,
+        decoupled_weight_decay,
+    };
+    let rmsprop = |centered, momentum, epsilon_inside_root, weight_decay| OptimizerConfig::RmsProp {
+        alpha: 0.95,
+        epsilon: if epsilon_inside_root { 1e-4 } else { 1e-2 },
+        epsilon_inside_root,
+        momentum,
+        centered,
+        weight_decay,
+    };
+    let sgd = |momentum, nesterov, weight_decay| OptimizerConfig::Sgd { momentum, nesterov, weight_decay };
+    vec![
+        OptimizerConfig::default(),
+        adam(EpsilonForm::Corrected, 0.0),
+        adam(EpsilonForm::Uncorrected, weight_decay),
+        OptimizerConfig::AdamW { beta1, beta2, epsilon, weight_decay: 2.0 },
+        radam(weight_decay, false),
+        radam(2.0, true),
+        rmsprop(false, 0.0, false, weight_decay),
+        rmsprop(false, 0.9, true, 0.0),
+        rmsprop(true, 0.0, true, 0.0),
+        rmsprop(true, 0.9, false, weight_decay),
+        sgd(0.0, false, weight_decay),
+        sgd(0.9, false, 0.0),
+        sgd(0.9, true, weight_decay),
+    ]
 }
 
-/// Twenty steps of Adam, with and without clipping, follow the reference's.
+/// Every optimiser on the first network, and on every other the default and one of the rest in turn: what an
+/// optimiser does to a parameter does not depend on the layer that it is in.
+fn trained() -> Vec<(NetworkSpec, OptimizerConfig)> {
+    let (specs, optimizers) = (specs(), optimizers());
+    let mut all: Vec<_> = optimizers.iter().map(|optimizer| (specs[0].clone(), *optimizer)).collect();
+    for (place, spec) in specs.into_iter().enumerate().skip(1) {
+        all.push((spec.clone(), optimizers[0]));
+        all.push((spec, optimizers[1 + place % (optimizers.len() - 1)]));
+    }
+    all
+}
+
+/// Twenty steps of every optimiser, with and without clipping, follow the reference's.
 ///
 /// # Panics
 /// Where they do not.
 pub fn trajectory(make: Make<'_>) {
-    for spec in specs() {
-        for optimizer in optimizers() {
-            let mut pair = Pair::new(make, &spec, optimizer);
-            for step in 0..20u64 {
-                let batch = BATCHES[step as usize % BATCHES.len()];
-                let learning_rate = 1e-3 / (1.0 + step as f32 / 10.0);
-                let norm = [None, Some(0.05), Some(1e6)][step as usize % 3];
-                pair.regress(batch, learning_rate, norm);
-                pair.compare_gradients(&format!("before clipping, at step {step}"));
-                assert_eq!(pair.network.gradient_steps(), step + 1, "gradient steps of {spec:?}");
-                pair.compare_parameters(step);
-            }
+    for (spec, optimizer) in trained() {
+        let mut pair = Pair::new(make, &spec, optimizer);
+        for step in 0..20u64 {
+            let batch = BATCHES[step as usize % BATCHES.len()];
+            let learning_rate = 1e-3 / (1.0 + step as f32 / 10.0);
+            let norm = [None, Some(0.05), Some(1e6)][step as usize % 3];
+            pair.regress(batch, learning_rate, norm);
+            pair.compare_gradients(&format!("before clipping, at step {step}"));
+            assert_eq!(pair.network.gradient_steps(), step + 1, "gradient steps of {spec:?}");
+            pair.compare_parameters(step);
         }
     }
 }
@@ -405,30 +452,27 @@ fn future(network: &mut dyn QNetwork, steps: &[(ObservationBuffer, Vec<f32>)]) -
 /// # Panics
 /// Where it does not.
 pub fn state_round_trip(make: Make<'_>) {
-    for spec in specs() {
-        for optimizer in optimizers() {
-            let mut pair = Pair::new(make, &spec, optimizer);
-            pair.move_target();
-            (0..5).for_each(|_| pair.regress(17, 1e-2, Some(0.05)));
-            let saved = [Parameters::Online, Parameters::Target].map(|w| (w, pair.network.parameters(w)));
-            let bytes = optimizer_bytes(&*pair.network);
-            let steps =
-                [64, 3, 17].map(|batch| (pair.observations(batch), pair.numbers(batch * spec.outputs())));
-            let uninterrupted = future(&mut *pair.network, &steps);
+    for (spec, optimizer) in trained() {
+        let mut pair = Pair::new(make, &spec, optimizer);
+        pair.move_target();
+        (0..5).for_each(|_| pair.regress(17, 1e-2, Some(0.05)));
+        let saved = [Parameters::Online, Parameters::Target].map(|w| (w, pair.network.parameters(w)));
+        let bytes = optimizer_bytes(&*pair.network);
+        let steps = [64, 3, 17].map(|batch| (pair.observations(batch), pair.numbers(batch * spec.outputs())));
+        let uninterrupted = future(&mut *pair.network, &steps);
 
-            let zeros = vec![0.0; pair.network.layout().len()];
-            let mut used = Pair::new(make, &spec, optimizer);
-            (0..3).for_each(|_| used.regress(3, 0.1, None));
-            for mut other in [make(&spec, optimizer, &zeros), used.network] {
-                saved.iter().for_each(|(which, values)| other.set_parameters(*which, values));
-                let mut reader = StateReader::new(&bytes);
-                let loaded = other.load_optimizer(&mut reader).and_then(|()| reader.finish());
-                loaded.unwrap_or_else(|error| panic!("{spec:?}: {error}"));
-                assert_eq!(other.gradient_steps(), 5, "gradient steps of {spec:?}");
-                assert_eq!(optimizer_bytes(&*other), bytes, "the state of {spec:?} saved again");
-                let resumed = future(&mut *other, &steps);
-                assert!(resumed == uninterrupted, "{spec:?} does not go on as it would have: {optimizer:?}");
-            }
+        let zeros = vec![0.0; pair.network.layout().len()];
+        let mut used = Pair::new(make, &spec, optimizer);
+        (0..3).for_each(|_| used.regress(3, 0.1, None));
+        for mut other in [make(&spec, optimizer, &zeros), used.network] {
+            saved.iter().for_each(|(which, values)| other.set_parameters(*which, values));
+            let mut reader = StateReader::new(&bytes);
+            let loaded = other.load_optimizer(&mut reader).and_then(|()| reader.finish());
+            loaded.unwrap_or_else(|error| panic!("{spec:?}: {error}"));
+            assert_eq!(other.gradient_steps(), 5, "gradient steps of {spec:?}");
+            assert_eq!(optimizer_bytes(&*other), bytes, "the state of {spec:?} saved again");
+            let resumed = future(&mut *other, &steps);
+            assert!(resumed == uninterrupted, "{spec:?} does not go on as it would have: {optimizer:?}");
         }
     }
 }

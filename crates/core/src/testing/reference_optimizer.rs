@@ -7,16 +7,36 @@ use crate::{StateError, StateReader, StateWriter};
 #[derive(Clone, Debug)]
 pub(super) struct ReferenceOptimizer {
     config: OptimizerConfig,
-    /// Adam's running mean of the gradient, and of its square.
-    mean: Vec<f64>,
-    mean_square: Vec<f64>,
+    elements: Vec<Element>,
     gradient_steps: u64,
+}
+
+/// What an optimiser keeps of one parameter. Each uses a part of it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Element {
+    /// The running mean of the gradient.
+    mean: f64,
+    /// The running mean of its square.
+    mean_square: f64,
+    /// The momentum.
+    buffer: f64,
+}
+
+/// What one parameter's step begins with.
+#[derive(Clone, Copy)]
+struct Given {
+    parameter: f64,
+    /// After clipping.
+    gradient: f64,
+    learning_rate: f64,
+    /// The number of the step, counted from 1.
+    step: f64,
 }
 
 impl ReferenceOptimizer {
     /// For `count` parameters, before its first step.
     pub(super) fn new(config: OptimizerConfig, count: usize) -> Self {
-        Self { config, mean: vec![0.0; count], mean_square: vec![0.0; count], gradient_steps: 0 }
+        Self { config, elements: vec![Element::default(); count], gradient_steps: 0 }
     }
 
     /// The number of steps taken.
@@ -39,48 +59,117 @@ impl ReferenceOptimizer {
             None => 1.0,
         };
         self.gradient_steps += 1;
-        let OptimizerConfig::Adam { beta1, beta2, epsilon, epsilon_form } = self.config;
-        let (beta1, beta2, epsilon) = (f64::from(beta1), f64::from(beta2), f64::from(epsilon));
-        let step = self.gradient_steps as f64;
-        for i in 0..online.len() {
-            let g = gradient[i] * scale;
-            self.mean[i] = beta1 * self.mean[i] + (1.0 - beta1) * g;
-            self.mean_square[i] = beta2 * self.mean_square[i] + (1.0 - beta2) * g * g;
-            let (correction1, correction2) = (1.0 - beta1.powf(step), 1.0 - beta2.powf(step));
-            let direction = match epsilon_form {
-                EpsilonForm::Corrected => {
-                    (self.mean[i] / correction1) / ((self.mean_square[i] / correction2).sqrt() + epsilon)
-                }
-                EpsilonForm::Uncorrected => {
-                    correction2.sqrt() / correction1 * self.mean[i] / (self.mean_square[i].sqrt() + epsilon)
-                }
-            };
-            online[i] = (f64::from(online[i]) - f64::from(learning_rate) * direction) as f32;
+        let (learning_rate, step) = (f64::from(learning_rate), self.gradient_steps as f64);
+        for ((element, online), gradient) in self.elements.iter_mut().zip(online).zip(gradient) {
+            let (parameter, gradient) = (f64::from(*online), gradient * scale);
+            let given = Given { parameter, gradient, learning_rate, step };
+            *online = element.step(self.config, given) as f32;
         }
     }
 
-    /// Writes its step count and its means.
+    /// Writes its step count and all its numbers.
     pub(super) fn save(&self, state: &mut StateWriter) {
-        state.tag("reference-adam");
+        state.tag("reference-optimizer");
         state.u64(self.gradient_steps);
-        state.f64_slice(&self.mean);
-        state.f64_slice(&self.mean_square);
+        let numbers: Vec<f64> =
+            self.elements.iter().flat_map(|e| [e.mean, e.mean_square, e.buffer]).collect();
+        state.f64_slice(&numbers);
     }
 
     /// Takes over what [`save`](Self::save) wrote.
     ///
     /// # Errors
-    /// Where the bytes are not the state of this optimiser on as many parameters; it then is as it was.
+    /// Where the bytes are not the state of an optimiser of as many parameters; it then is as it was.
     pub(super) fn load(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
-        state.tag("reference-adam")?;
+        state.tag("reference-optimizer")?;
         let gradient_steps = state.u64("gradient steps")?;
-        let (mean, mean_square) = (state.f64_vec("Adam's mean")?, state.f64_vec("Adam's mean square")?);
-        for found in [&mean, &mean_square] {
-            if found.len() != self.mean.len() {
-                return Err(StateError::mismatch("Adam's means", self.mean.len(), found.len()));
+        let numbers = state.f64_vec("the optimiser's numbers")?;
+        let expected = 3 * self.elements.len();
+        if numbers.len() != expected {
+            return Err(StateError::mismatch("the optimiser's numbers", expected, numbers.len()));
+        }
+        self.gradient_steps = gradient_steps;
+        for (element, numbers) in self.elements.iter_mut().zip(numbers.chunks_exact(3)) {
+            *element = Element { mean: numbers[0], mean_square: numbers[1], buffer: numbers[2] };
+        }
+        Ok(())
+    }
+}
+
+impl Element {
+    /// The parameter after the step: each formula as [`OptimizerConfig`] has it.
+    fn step(&mut self, config: OptimizerConfig, given: Given) -> f64 {
+        let Given { parameter, gradient, learning_rate, step } = given;
+        match config {
+            OptimizerConfig::Adam { beta1, beta2, epsilon, epsilon_form, weight_decay } => {
+                let (c1, c2) = self.follow(gradient + weight_decay * parameter, beta1, beta2, step);
+                let direction = match epsilon_form {
+                    EpsilonForm::Corrected => (self.mean / c1) / ((self.mean_square / c2).sqrt() + epsilon),
+                    EpsilonForm::Uncorrected => {
+                        c2.sqrt() / c1 * self.mean / (self.mean_square.sqrt() + epsilon)
+                    }
+                };
+                parameter - learning_rate * direction
+            }
+            OptimizerConfig::AdamW { beta1, beta2, epsilon, weight_decay } => {
+                let (c1, c2) = self.follow(gradient, beta1, beta2, step);
+                let direction = (self.mean / c1) / ((self.mean_square / c2).sqrt() + epsilon);
+                parameter * (1.0 - learning_rate * weight_decay) - learning_rate * direction
+            }
+            OptimizerConfig::RAdam { beta1, beta2, epsilon, weight_decay, decoupled_weight_decay } => {
+                let decay = weight_decay * parameter;
+                let (gradient, parameter) = match decoupled_weight_decay {
+                    true => (gradient, parameter - learning_rate * decay),
+                    false => (gradient + decay, parameter),
+                };
+                let (c1, c2) = self.follow(gradient, beta1, beta2, step);
+                let rho_inf = 2.0 / (1.0 - beta2) - 1.0;
+                let rho = rho_inf - 2.0 * step * beta2.powf(step) / c2;
+                let adapted = match rho > 5.0 {
+                    true => {
+                        let numerator = (rho - 4.0) * (rho - 2.0) * rho_inf;
+                        let rectification = numerator / ((rho_inf - 4.0) * (rho_inf - 2.0) * rho);
+                        rectification.sqrt() * c2.sqrt() / (self.mean_square.sqrt() + epsilon)
+                    }
+                    false => 1.0,
+                };
+                parameter - learning_rate * self.mean / c1 * adapted
+            }
+            OptimizerConfig::RmsProp {
+                alpha,
+                epsilon,
+                epsilon_inside_root,
+                momentum,
+                centered,
+                weight_decay,
+            } => {
+                let gradient = gradient + weight_decay * parameter;
+                self.mean = alpha * self.mean + (1.0 - alpha) * gradient;
+                self.mean_square = alpha * self.mean_square + (1.0 - alpha) * gradient * gradient;
+                let centre = if centered { self.mean } else { 0.0 };
+                let variance = self.mean_square - centre * centre;
+                // Not `max`, which would make 0 of NaN.
+                let variance = if variance < 0.0 { 0.0 } else { variance };
+                let root = match epsilon_inside_root {
+                    true => (variance + epsilon).sqrt(),
+                    false => variance.sqrt() + epsilon,
+                };
+                self.buffer = momentum * self.buffer + gradient / root;
+                parameter - learning_rate * self.buffer
+            }
+            OptimizerConfig::Sgd { momentum, nesterov, weight_decay } => {
+                let gradient = gradient + weight_decay * parameter;
+                self.buffer = momentum * self.buffer + gradient;
+                let direction = if nesterov { gradient + momentum * self.buffer } else { self.buffer };
+                parameter - learning_rate * direction
             }
         }
-        (self.gradient_steps, self.mean, self.mean_square) = (gradient_steps, mean, mean_square);
-        Ok(())
+    }
+
+    /// Adam's means follow the gradient; gives 1−β₁ᵗ and 1−β₂ᵗ.
+    fn follow(&mut self, gradient: f64, beta1: f64, beta2: f64, step: f64) -> (f64, f64) {
+        self.mean = beta1 * self.mean + (1.0 - beta1) * gradient;
+        self.mean_square = beta2 * self.mean_square + (1.0 - beta2) * gradient * gradient;
+        (1.0 - beta1.powf(step), 1.0 - beta2.powf(step))
     }
 }

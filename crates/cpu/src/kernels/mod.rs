@@ -12,6 +12,7 @@
 mod dispatch;
 mod elementwise;
 mod linear;
+mod norm;
 mod number;
 mod peak;
 mod rows;
@@ -20,7 +21,12 @@ mod simd;
 mod tests;
 mod tiles;
 
-pub(crate) use elementwise::AdamStep;
+pub(crate) use elementwise::{
+    AdamStep, Decay, Formula, MOST_SLOTS, OptimizerStep, RmsPropStep, SgdStep, Stretch,
+};
+pub(crate) use norm::partial_sums;
+#[cfg(test)]
+pub(crate) use norm::{CHUNK, total};
 
 use self::dispatch::{Code, Operation};
 use crate::aligned::LINE;
@@ -248,51 +254,6 @@ impl Kernels {
         };
         // SAFETY: the assertions have checked all slices.
         unsafe { self.run(operation) }
-    }
-
-    /// One step of Adam. All vectors have the same length, a multiple of 16.
-    pub(crate) fn adam(
-        &self,
-        step: AdamStep,
-        parameters: &mut [f32],
-        gradient: &[f32],
-        mean: &mut [f32],
-        square: &mut [f32],
-    ) {
-        let len = parameters.len();
-        assert!(
-            len.is_multiple_of(LINE) && gradient.len() == len && mean.len() == len && square.len() == len,
-            "the vectors of an optimiser must have the same length, a multiple of 16"
-        );
-        let operation = elementwise::Adam {
-            step,
-            len,
-            parameters: parameters.as_mut_ptr(),
-            gradient: gradient.as_ptr(),
-            mean: mean.as_mut_ptr(),
-            square: square.as_mut_ptr(),
-        };
-        // SAFETY: the assertion has checked all slices.
-        unsafe { self.run(operation) }
-    }
-
-    /// `target += tau · (online − target)`. Both have the same length, a multiple of 16.
-    pub(crate) fn move_towards(&self, tau: f32, online: &[f32], target: &mut [f32]) {
-        let len = target.len();
-        assert!(
-            len.is_multiple_of(LINE) && online.len() == len,
-            "both sets of parameters must have the same length, a multiple of 16"
-        );
-        let (online, target) = (online.as_ptr(), target.as_mut_ptr());
-        // SAFETY: the assertion has checked both slices.
-        unsafe { self.run(elementwise::MoveTowards { tau, len, online, target }) }
-    }
-
-    /// The sum of the squares of the elements of a vector laid out as the parameters are.
-    pub(crate) fn sum_of_squares(&self, layers: &[Dense], values: &[f32]) -> f32 {
-        check_layers(layers, values.len());
-        // SAFETY: `check_layers` has checked the slice.
-        unsafe { self.run(elementwise::SumOfSquares { layers, values: values.as_ptr() }) }
     }
 }
 
