@@ -1,8 +1,11 @@
 //! Studies and benchmarks of deepq. `cargo xtask study` and `cargo xtask bench` call this program; its results
 //! stand in `benches/results/`, each with the command and the machine it was made on.
 
+mod engine;
 mod faults;
 mod machine;
+mod networks;
+mod peers;
 mod recipes;
 mod seeds;
 mod speed;
@@ -19,6 +22,8 @@ usage: deepq-bench STUDY [FIRST_SEED SEEDS]
   cleanrl        CleanRL's recipe by its published protocol, 10 seeds
   sb3            Stable-Baselines3's recipe, the 20 seeds of benches/peers/results/sb3_cartpole.json
   faults         the tutorial's faults mended one by one, 20 seeds each
+  engine [NETWORK | INSTRUCTION_SET]...   one gradient step on the CPU engine, and its distance to the limit
+  peers PYTHON [NETWORK]...   the same gradient steps in PyTorch and JAX, run with this Python, beside ours
   speed          env steps a second of each preset, one core
   start-up       time to the first step and memory of the program deepq
   tables         writes the tables of README.md and docs anew from benches/results
@@ -32,6 +37,7 @@ fn main() -> ExitCode {
         Some("sb3") => (number(1, 2001), number(2, 20)),
         Some("cleanrl") => (number(1, 5001), number(2, 10)),
         Some("faults") => (number(1, 6001), number(2, 20)),
+        Some("engine" | "peers" | "step-server") => (Ok(0), Ok(0)),
         _ => (number(1, 4001), number(2, 100)),
     };
     let (Ok(first), Ok(count)) = (first, count) else {
@@ -44,6 +50,9 @@ fn main() -> ExitCode {
         Some("cleanrl") => recipes::cleanrl(first, count),
         Some("sb3") => recipes::sb3(first, count),
         Some("faults") => faults::run(first, count),
+        Some("engine") => engine::run(&args[1..]),
+        Some("peers") if args.len() > 1 => peers::run(&args[1], &args[2..]),
+        Some("step-server") if args.len() == 2 => peers::serve(&args[1]),
         Some("speed") => speed::run(),
         Some("start-up") => start_up::run(),
         Some("tables") => tables::run(),

@@ -1,23 +1,35 @@
 //! `cargo xtask bench` and `cargo xtask study`: the programs that measure, built in release.
 
 use crate::command::{Outcome, cargo, run};
+use crate::tools::virtual_environment;
 
 const STUDIES: [&str; 5] = ["default", "default-fixed", "cleanrl", "sb3", "faults"];
-const BENCHES: [&str; 3] = ["engine", "speed", "start-up"];
+const BENCHES: [&str; 4] = ["engine", "peers", "speed", "start-up"];
+const PEERS_REQUIREMENTS: &str = "benches/peers/requirements-step.txt";
 
 pub(crate) fn bench(arguments: &[&str]) -> Outcome {
     match arguments {
-        ["engine", rest @ ..] => {
-            let example = ["run", "--release", "--package", "deepq-cpu", "--example", "bench_engine", "--"];
-            run(&mut cargo(&[&example[..], rest].concat()))
-        }
-        ["speed"] => run_bench(arguments),
+        ["engine", ..] | ["speed"] => run_bench(arguments),
+        ["peers", networks @ ..] => peers(networks),
         ["start-up"] => {
             run(&mut cargo(&["build", "--release", "--package", "deepq-cli"]))?;
             run_bench(arguments)
         }
         _ => Err(format!("bench takes one of: {}", BENCHES.join(", "))),
     }
+}
+
+/// PyTorch and JAX beside the engine, in a virtual environment of their own.
+fn peers(networks: &[&str]) -> Outcome {
+    let python = match virtual_environment("bench-venv", PEERS_REQUIREMENTS) {
+        Ok(python) => python,
+        Err(message) => {
+            println!("skipped: bench peers: no Python with the packages of {PEERS_REQUIREMENTS}: {message}");
+            return Ok(());
+        }
+    };
+    let python = python.to_string_lossy();
+    run_bench(&[&["peers", &python], networks].concat())
 }
 
 pub(crate) fn study(arguments: &[&str]) -> Outcome {

@@ -18,7 +18,7 @@ Usage: cargo xtask COMMAND
 Commands:
   lint   Format, clippy, documentation, and the rules of the repository
   test   Install what the tests need, then run every test of the workspace
-  bench  Measure: engine, speed, start-up (release, one core; leave the machine alone meanwhile)
+  bench  Measure: engine, peers, speed, start-up (release; leave the machine alone meanwhile)
   study  Train over many seeds: default, default-fixed, cleanrl, sb3, faults
   help   Print this
 

@@ -25,7 +25,7 @@ const IMPORTS: [(&str, &[&str]); 10] = [
     ("deepq-view", &["deepq-core", "deepq"]),
     ("deepq-cli", &["deepq", "deepq-view"]),
     ("deepq-python", &["deepq", "deepq-view"]),
-    ("deepq-bench", &["deepq"]),
+    ("deepq-bench", &["deepq", "deepq-cpu"]),
     ("xtask", &[]),
 ];
 

@@ -127,12 +127,18 @@ fn install(packages: &[&str]) -> Outcome {
     Ok(())
 }
 
-/// Makes the virtual environment of the tests, or finds it as made before from the same requirements.
+/// Makes the virtual environment of the tests, or finds it as made before.
 fn python_with_packages() -> Outcome<PathBuf> {
-    let requirements = root().join("xtask/requirements-test.txt");
+    virtual_environment("test-venv", "xtask/requirements-test.txt")
+}
+
+/// Makes the virtual environment `name` below the target directory with the packages of a requirements file of the
+/// repository, or finds it as made before from the same requirements: the path of its Python.
+pub(crate) fn virtual_environment(name: &str, requirements: &str) -> Outcome<PathBuf> {
+    let requirements = root().join(requirements);
     let wanted =
         std::fs::read(&requirements).map_err(|error| format!("{}: {error}", requirements.display()))?;
-    let environment = target_directory().join("test-venv");
+    let environment = target_directory().join(name);
     let installed = environment.join("requirements-installed.txt");
     let python = environment.join("bin/python");
     if python.is_file() && std::fs::read(&installed).is_ok_and(|installed| installed == wanted) {
