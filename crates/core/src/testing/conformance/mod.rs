@@ -6,14 +6,25 @@
 //! conformance::run(|spec, optimizer, initial| Box::new(ReferenceNetwork::new(spec, optimizer, initial)));
 //! ```
 //!
-//! Bytes count as 0 to 1: they are divided by 255 before the first layer.
+//! Each check takes a `make` that gives a network with the given first parameters, online and target, and the
+//! networks to make. It panics where one does not do what [`QNetwork`] says. [`run`] does all of them on
+//! [`specs`]; an engine that has not every layer can [`run_on`] those that it has, and any check can be called by
+//! itself:
 //!
-//! Each function takes a `make` that gives a network with the given first parameters, online and target, and
-//! panics where the network does not do what [`QNetwork`] says. Networks are fully connected, of widths that
-//! fill no vector unit evenly and widths that do, with a division of the observations before the first layer or
-//! not, and with observations of numbers or bytes.
+//! ```
+//! use deepq_core::network::LayerSpec;
+//! use deepq_core::testing::{ReferenceNetwork, conformance};
+//!
+//! let mut specs = conformance::specs();
+//! specs.retain(|named| named.spec.layers.iter().all(|layer| !matches!(layer, LayerSpec::Tanh)));
+//! conformance::values_and_gradients(
+//!     &|spec, optimizer, initial| Box::new(ReferenceNetwork::new(spec, optimizer, initial)),
+//!     &specs,
+//! );
+//! ```
 
 mod lengths;
+mod noise;
 mod pair;
 mod specs;
 mod state;
@@ -21,37 +32,64 @@ mod training;
 mod values;
 
 pub use lengths::lengths_are_checked;
-pub use specs::specs;
+pub use noise::noise;
+pub use specs::{NamedSpec, specs};
 pub use state::{damaged_state, state_round_trip};
 pub use training::{optimizers, target_updates, trajectory};
 pub use values::{
-    a_forward_between_disturbs_nothing, gradients_are_differences, not_a_number_is_not_hidden,
-    values_and_gradients,
+    a_forward_between_disturbs_nothing, gradients_are_differences, gradients_of_equal_values,
+    not_a_number_is_not_hidden, values_and_gradients,
 };
 
 use crate::network::{NetworkSpec, OptimizerConfig, QNetwork};
 
-/// Batch sizes in an order in which buffers grow and shrink.
-const BATCHES: [usize; 8] = [17, 64, 1, 3, 63, 64, 1, 17];
-
 /// An `f32` engine may be off by this share of the greatest value of a tensor.
 const TOLERANCE: f64 = 2e-5;
 
-/// Runs every check below.
+/// Makes a network from a specification, an optimiser and first parameters.
+pub type Make<'a> = &'a dyn Fn(&NetworkSpec, OptimizerConfig, &[f32]) -> Box<dyn QNetwork>;
+
+/// One of the checks.
+pub type Check = fn(Make<'_>, &[NamedSpec]);
+
+/// All checks, each with its name.
+pub const CHECKS: [(&str, Check); 11] = [
+    ("values_and_gradients", values_and_gradients),
+    ("gradients_are_differences", gradients_are_differences),
+    ("gradients_of_equal_values", gradients_of_equal_values),
+    ("a_forward_between_disturbs_nothing", a_forward_between_disturbs_nothing),
+    ("not_a_number_is_not_hidden", not_a_number_is_not_hidden),
+    ("noise", noise),
+    ("trajectory", trajectory),
+    ("target_updates", target_updates),
+    ("state_round_trip", state_round_trip),
+    ("damaged_state", damaged_state),
+    ("lengths_are_checked", lengths_are_checked),
+];
+
+/// Runs every check on [`specs`].
 ///
 /// # Panics
 /// Where one of them fails.
 pub fn run(make: impl Fn(&NetworkSpec, OptimizerConfig, &[f32]) -> Box<dyn QNetwork>) {
-    values_and_gradients(&make);
-    gradients_are_differences(&make);
-    a_forward_between_disturbs_nothing(&make);
-    not_a_number_is_not_hidden(&make);
-    trajectory(&make);
-    target_updates(&make);
-    state_round_trip(&make);
-    damaged_state(&make);
-    lengths_are_checked(&make);
+    run_on(&make, &specs());
 }
 
-/// Makes a network from a specification, an optimiser and first parameters.
-pub type Make<'a> = &'a dyn Fn(&NetworkSpec, OptimizerConfig, &[f32]) -> Box<dyn QNetwork>;
+/// Runs every check on the networks `specs`.
+///
+/// # Panics
+/// Where one of them fails.
+pub fn run_on(make: Make<'_>, specs: &[NamedSpec]) {
+    for (_, check) in CHECKS {
+        check(make, specs);
+    }
+}
+
+/// Batch sizes in an order in which buffers grow and shrink; smaller ones for larger networks, to save time.
+fn batches(spec: &NetworkSpec) -> Vec<usize> {
+    match spec.multiply_adds() {
+        0..2500 => vec![17, 64, 1, 3, 63, 64, 1, 17],
+        2500..20_000 => vec![17, 1, 3, 18, 1, 17],
+        _ => vec![5, 1, 3, 5],
+    }
+}

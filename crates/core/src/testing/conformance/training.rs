@@ -1,8 +1,8 @@
 //! Steps of the optimiser, and what follows them.
 
 use super::pair::{Pair, bits};
-use super::{BATCHES, Make, specs};
-use crate::network::{EpsilonForm, NetworkSpec, OptimizerConfig, Parameters, QNetwork};
+use super::{Make, NamedSpec, batches};
+use crate::network::{EpsilonForm, OptimizerConfig, Parameters, QNetwork};
 
 /// The optimisers that the checks use: every one of them, and every switch on and off. Where epsilon is added to
 /// a root it is large, so that the sign of a gradient that is 0 but for rounding decides nothing.
@@ -48,14 +48,18 @@ pub fn optimizers() -> Vec<OptimizerConfig> {
     ]
 }
 
-/// Every optimiser on the first network, and on every other the default and one of the rest in turn: what an
-/// optimiser does to a parameter does not depend on the layer that it is in.
-pub(super) fn trained() -> Vec<(NetworkSpec, OptimizerConfig)> {
-    let (specs, optimizers) = (specs(), optimizers());
-    let mut all: Vec<_> = optimizers.iter().map(|optimizer| (specs[0].clone(), *optimizer)).collect();
-    for (place, spec) in specs.into_iter().enumerate().skip(1) {
-        all.push((spec.clone(), optimizers[0]));
-        all.push((spec, optimizers[1 + place % (optimizers.len() - 1)]));
+/// Every optimiser on the first network, and on every other the default and, unless it is large, one of the rest in
+/// turn: what an optimiser does to a parameter does not depend on the layer that it is in.
+pub(super) fn trained(specs: &[NamedSpec]) -> Vec<(&NamedSpec, OptimizerConfig)> {
+    let optimizers = optimizers();
+    let mut all = vec![];
+    for (place, named) in specs.iter().enumerate() {
+        let some = match named.spec.multiply_adds() {
+            _ if place == 0 => optimizers.clone(),
+            0..50_000 => vec![optimizers[0], optimizers[1 + place % (optimizers.len() - 1)]],
+            _ => vec![optimizers[0]],
+        };
+        all.extend(some.into_iter().map(|optimizer| (named, optimizer)));
     }
     all
 }
@@ -64,16 +68,18 @@ pub(super) fn trained() -> Vec<(NetworkSpec, OptimizerConfig)> {
 ///
 /// # Panics
 /// Where they do not.
-pub fn trajectory(make: Make<'_>) {
-    for (spec, optimizer) in trained() {
-        let mut pair = Pair::new(make, &spec, optimizer);
+pub fn trajectory(make: Make<'_>, specs: &[NamedSpec]) {
+    for (named, optimizer) in trained(specs) {
+        let mut pair = Pair::new(make, named, optimizer);
+        let batches = batches(&named.spec);
         for step in 0..20u64 {
-            let batch = BATCHES[step as usize % BATCHES.len()];
+            let batch = batches[step as usize % batches.len()];
             let learning_rate = 1e-3 / (1.0 + step as f32 / 10.0);
             let norm = [None, Some(0.05), Some(1e6)][step as usize % 3];
+            pair.draw_noise(Parameters::Online);
             pair.regress(batch, learning_rate, norm);
             pair.compare_gradients(&format!("before clipping, at step {step}"));
-            assert_eq!(pair.network.gradient_steps(), step + 1, "gradient steps of {spec:?}");
+            assert_eq!(pair.network.gradient_steps(), step + 1, "gradient steps of {named}");
             pair.compare_parameters(step);
         }
     }
@@ -91,8 +97,8 @@ impl Pair {
         let mean = errors.iter().sum::<f64>() / errors.len() as f64;
         assert!(
             greatest < 5e-5 && mean < 1e-6,
-            "parameters of {:?} after step {step} of {:?} are off by {greatest:e}, in the mean by {mean:e}",
-            self.spec,
+            "parameters of {} after step {step} of {:?} are off by {greatest:e}, in the mean by {mean:e}",
+            self.named,
             self.optimizer
         );
     }
@@ -102,9 +108,9 @@ impl Pair {
 ///
 /// # Panics
 /// Where the target parameters are not what they should be, or the online ones have changed.
-pub fn target_updates(make: Make<'_>) {
-    for spec in specs() {
-        let mut pair = Pair::new(make, &spec, OptimizerConfig::default());
+pub fn target_updates(make: Make<'_>, specs: &[NamedSpec]) {
+    for named in specs {
+        let mut pair = Pair::new(make, named, OptimizerConfig::default());
         pair.move_target();
         let online = pair.network.parameters(Parameters::Online);
         for tau in [0.01, 0.01, 0.5, 1.0] {
@@ -115,7 +121,7 @@ pub fn target_updates(make: Make<'_>) {
             for (found, expected) in found.iter().zip(&expected) {
                 assert!(
                     (found - expected).abs() <= 1e-6,
-                    "the target of {spec:?} after tau {tau} is {found}, the reference has {expected}"
+                    "the target of {named} after tau {tau} is {found}, the reference has {expected}"
                 );
             }
             assert_eq!(bits(&pair.network.parameters(Parameters::Online)), bits(&online), "online, {tau}");
@@ -125,7 +131,7 @@ pub fn target_updates(make: Make<'_>) {
         assert_eq!(
             bits(&pair.network.parameters(Parameters::Target)),
             bits(&online),
-            "a gradient step of {spec:?} moves the online parameters only"
+            "a gradient step of {named} moves the online parameters only"
         );
         assert_ne!(bits(&pair.network.parameters(Parameters::Online)), bits(&online), "a step moves them");
     }

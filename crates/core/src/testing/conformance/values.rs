@@ -1,127 +1,220 @@
 //! Values and gradients.
 
 use super::super::ReferencePass;
-use super::pair::{Pair, bits, compare};
-use super::{BATCHES, Make, TOLERANCE, specs};
-use crate::network::{OptimizerConfig, Parameters, QNetwork};
-use crate::{ElementKind, Observation, ObservationBuffer};
+use super::pair::{Inputs, Pair, bits};
+use super::{Make, NamedSpec, TOLERANCE, batches};
+use crate::ObservationBuffer;
+use crate::network::{LayerSpec, NetworkSpec, OptimizerConfig, Parameters};
 
-/// Values with either set of parameters, and gradients, agree with the reference for batches of every size.
+/// Values with either set of parameters, and gradients, agree with the reference for batches of every size, with
+/// noise in both sets, in one of them and in none.
 ///
 /// # Panics
 /// Where they do not.
-pub fn values_and_gradients(make: Make<'_>) {
-    for spec in specs() {
-        let mut pair = Pair::new(make, &spec, OptimizerConfig::default());
+pub fn values_and_gradients(make: Make<'_>, specs: &[NamedSpec]) {
+    for named in specs {
+        let mut pair = Pair::new(make, named, OptimizerConfig::default());
         pair.move_target();
-        for batch in BATCHES {
-            let buffer = pair.observations(batch);
-            let observation = buffer.as_observation();
-            let mut found = vec![f32::NAN; batch * spec.outputs()];
-            let mut expected = found.clone();
-            for which in [Parameters::Target, Parameters::Online] {
-                pair.network.forward(which, observation, &mut found);
-                pair.reference.forward(which, observation, &mut expected);
-                compare(&found, &expected, &format!("{which:?} values of a batch of {batch}"), &spec);
+        for (turn, batch) in batches(&named.spec).into_iter().enumerate() {
+            for (which, turns) in [(Parameters::Online, [1, 2]), (Parameters::Target, [2, 3])] {
+                match turns.contains(&(turn % 4)) {
+                    true => pair.draw_noise(which),
+                    false => pair.set_noise(which, None),
+                }
             }
-            found.fill(f32::NAN);
-            pair.network.forward_train(observation, &mut found);
-            compare(&found, &expected, &format!("trained values of a batch of {batch}"), &spec);
-            pair.backward(observation, batch);
+            let inputs = pair.inputs(batch);
+            pair.compare_values(&inputs, "");
+            pair.compare_trained_values(&inputs, "");
+            pair.backward(&inputs);
             pair.compare_gradients(&format!("for a batch of {batch}"));
         }
     }
 }
 
+/// How far a parameter is moved to either side for a difference.
+const STEP: f64 = 1e-6;
+
+/// What rounding may make of a difference of sums near 1, divided by twice the step.
+const ROUNDING: f64 = 1e-8;
+
+/// At most so many parameters of a network are moved, but some of every tensor.
+const MOVED: usize = 150;
+
 /// Gradients agree with central differences of the reference's values, which share no code with its gradients.
 ///
 /// # Panics
 /// Where they do not.
-pub fn gradients_are_differences(make: Make<'_>) {
-    const STEP: f64 = 1e-6;
-    for spec in specs() {
-        let mut pair = Pair::new(make, &spec, OptimizerConfig::default());
-        let buffer = pair.observations(3);
-        let d_output = pair.backward(buffer.as_observation(), 3);
-        let x: Vec<f64> = match &buffer {
-            ObservationBuffer::F32(values) => values.iter().map(|x| f64::from(*x)).collect(),
-            ObservationBuffer::U8(values) => values.iter().map(|x| f64::from(*x) / 255.0).collect(),
-        };
+pub fn gradients_are_differences(make: Make<'_>, specs: &[NamedSpec]) {
+    for named in specs {
+        let mut pair = Pair::new(make, named, OptimizerConfig::default());
+        let noise = pair.new_noise();
+        pair.set_noise(Parameters::Online, Some(&noise));
+        let inputs = pair.inputs(3);
+        let d_output = pair.backward(&inputs);
+        let totals = Totals::new(&named.spec, &noise, &inputs, &d_output);
         let gradient = pair.network.gradient();
-        let greatest = gradient.iter().fold(1e-6f32, |greatest, value| greatest.max(value.abs()));
-        let mut parameters: Vec<f64> =
-            pair.network.parameters(Parameters::Online).iter().map(|p| f64::from(*p)).collect();
-        let total = |parameters: &[f64]| -> f64 {
-            let pass =
-                ReferencePass { spec: &spec, parameters, noise: None, observation: &x, fractions: &[] };
-            let values = pass.forward();
-            values.iter().zip(&d_output).map(|(value, d)| value * f64::from(*d)).sum()
-        };
-        // At most 150 of them, the first and the last tensor included.
-        let stride = parameters.len().div_ceil(150);
-        for place in (0..parameters.len()).rev().step_by(stride) {
-            let value = parameters[place];
-            parameters[place] = value + STEP;
-            let up = total(&parameters);
-            parameters[place] = value - STEP;
-            let down = total(&parameters);
-            parameters[place] = value;
-            let (found, difference) = (f64::from(gradient[place]), (up - down) / (2.0 * STEP));
-            assert!(
-                (found - difference).abs() <= TOLERANCE * f64::from(greatest),
-                "the gradient by parameter {place} of {spec:?} is {found}, differences give {difference}"
-            );
+        let mut parameters = widen(&pair.network.parameters(Parameters::Online));
+        let tensors = pair.network.layout().tensors();
+        for tensor in tensors {
+            let greatest =
+                gradient[tensor.range()].iter().fold(0.0f32, |greatest, value| greatest.max(value.abs()));
+            let stride = tensor.len().div_ceil((MOVED / tensors.len()).max(4));
+            for place in tensor.range().rev().step_by(stride) {
+                let (found, difference) =
+                    (f64::from(gradient[place]), totals.difference(&mut parameters, place));
+                assert!(
+                    (found - difference).abs() <= TOLERANCE * f64::from(greatest) + ROUNDING,
+                    "the gradient by element {} of {} of {named} is {found}, differences give {difference}",
+                    place - tensor.offset,
+                    tensor.name
+                );
+            }
         }
     }
 }
 
-/// `forward` with either set of parameters and a batch of another size between `forward_train` and `backward`
-/// changes no bit of the gradient.
+fn widen(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|value| f64::from(*value)).collect()
+}
+
+/// The sum of the reference's outputs, each times the gradient by it.
+struct Totals<'a> {
+    spec: &'a NetworkSpec,
+    noise: Vec<f64>,
+    observation: Vec<f64>,
+    fractions: Vec<f64>,
+    d_output: Vec<f64>,
+}
+
+impl<'a> Totals<'a> {
+    fn new(spec: &'a NetworkSpec, noise: &[f32], inputs: &Inputs, d_output: &[f32]) -> Self {
+        let observation = match &inputs.observation {
+            ObservationBuffer::F32(values) => widen(values),
+            ObservationBuffer::U8(values) => values.iter().map(|x| f64::from(*x) / 255.0).collect(),
+        };
+        let (noise, fractions, d_output) = (widen(noise), widen(&inputs.fractions), widen(d_output));
+        Self { spec, noise, observation, fractions, d_output }
+    }
+
+    fn total(&self, parameters: &[f64]) -> f64 {
+        let Self { spec, noise, observation, fractions, d_output } = self;
+        let pass = ReferencePass { spec, parameters, noise: Some(noise), observation, fractions };
+        pass.forward().iter().zip(d_output).map(|(value, d)| value * d).sum()
+    }
+
+    /// The central difference by one parameter.
+    fn difference(&self, parameters: &mut [f64], place: usize) -> f64 {
+        let value = parameters[place];
+        parameters[place] = value + STEP;
+        let up = self.total(parameters);
+        parameters[place] = value - STEP;
+        let down = self.total(parameters);
+        parameters[place] = value;
+        (up - down) / (2.0 * STEP)
+    }
+}
+
+/// At 0 a ReLU has no slope, and of equal values in a window of a max-pooling the first takes the gradient, row
+/// by row. The first layer with weights has none but 0 here and biases of −1, 0 and 1, so that it gives the same
+/// at all places of an image.
 ///
 /// # Panics
-/// Where it does.
-pub fn a_forward_between_disturbs_nothing(make: Make<'_>) {
-    for spec in specs() {
-        let mut pair = Pair::new(make, &spec, OptimizerConfig::default());
+/// Where it is not so.
+pub fn gradients_of_equal_values(make: Make<'_>, specs: &[NamedSpec]) {
+    for named in specs.iter().filter(|named| keeps_equal_values(&named.spec.layers)) {
+        let mut pair = Pair::new(make, named, OptimizerConfig::default());
+        let mut parameters = pair.network.parameters(Parameters::Online);
+        let [weight, bias, ..] = pair.network.layout().tensors() else { continue };
+        parameters[weight.range()].fill(0.0);
+        for (place, bias) in parameters[bias.range()].iter_mut().enumerate() {
+            *bias = [0.0, 1.0, -1.0][place % 3];
+        }
+        pair.set_parameters(Parameters::Online, &parameters);
+        for batch in [3, 17] {
+            let inputs = pair.inputs_anywhere(batch);
+            pair.compare_trained_values(&inputs, "with weights of 0");
+            pair.backward(&inputs);
+            pair.compare_gradients("with weights of 0 in the first layer");
+        }
+    }
+}
+
+/// Whether all max-pooling comes before the second layer with weights, behind which an engine's rounding may make
+/// equal values differ; and whether there is no layer norm, which divides what is nothing but rounding by what is
+/// nearly 0.
+fn keeps_equal_values(layers: &[LayerSpec]) -> bool {
+    let (mut weighted, mut keeps) = (0, true);
+    for layer in layers {
+        match layer {
+            LayerSpec::Relu | LayerSpec::Flatten => {}
+            LayerSpec::MaxPool { .. } | LayerSpec::AdaptiveMaxPool { .. } => keeps &= weighted < 2,
+            LayerSpec::LayerNorm { .. } => keeps = false,
+            _ => weighted += 1,
+        }
+    }
+    keeps
+}
+
+/// Passes with either set of parameters and a batch of another size, and noise set for the target network, between
+/// `forward_train` and `backward` change no bit of the gradient.
+///
+/// # Panics
+/// Where they do.
+pub fn a_forward_between_disturbs_nothing(make: Make<'_>, specs: &[NamedSpec]) {
+    for named in specs {
+        let mut pair = Pair::new(make, named, OptimizerConfig::default());
         pair.move_target();
-        let observation = pair.observations(17);
-        let d_output = pair.numbers(17 * spec.outputs());
-        let mut output = vec![f32::NAN; d_output.len()];
-        pair.network.forward_train(observation.as_observation(), &mut output);
+        pair.draw_noise(Parameters::Online);
+        let inputs = pair.inputs(17);
+        let d_output = pair.numbers(inputs.outputs);
+        inputs.forward_train(&mut *pair.network);
         pair.network.backward(&d_output);
         let undisturbed = pair.network.gradient();
         for (which, batch) in [(Parameters::Online, 64), (Parameters::Target, 3), (Parameters::Target, 17)] {
-            let between = pair.observations(batch);
-            let mut ignored = vec![f32::NAN; batch * spec.outputs()];
-            pair.network.forward_train(observation.as_observation(), &mut output);
-            pair.network.forward(which, between.as_observation(), &mut ignored);
+            let between = pair.inputs(batch);
+            inputs.forward_train(&mut *pair.network);
+            pair.draw_noise(Parameters::Target);
+            between.forward(&mut *pair.network, which);
             pair.network.backward(&d_output);
             let found = pair.network.gradient();
             assert_eq!(
                 bits(&found),
                 bits(&undisturbed),
-                "the gradient of {spec:?} with a forward ({which:?}, {batch} observations) between"
+                "the gradient of {named} with a forward ({which:?}, {batch} observations) between"
             );
         }
     }
 }
 
-/// An observation that is not a number gives values that are none, through every ReLU: a run that has gone
-/// wrong must not look as if it had not.
+/// Where a number of an observation is none, the values that depend on it are none, through every ReLU and every
+/// max-pooling: a run that has gone wrong must not look as if it had not.
 ///
 /// # Panics
-/// Where a value is a number.
-pub fn not_a_number_is_not_hidden(make: Make<'_>) {
-    for spec in specs().into_iter().filter(|spec| spec.element == ElementKind::F32) {
-        let mut pair = Pair::new(make, &spec, OptimizerConfig::default());
+/// Where a value is a number that should be none, or the other way round.
+pub fn not_a_number_is_not_hidden(make: Make<'_>, specs: &[NamedSpec]) {
+    for named in specs {
+        let mut pair = Pair::new(make, named, OptimizerConfig::default());
         for batch in [1, 17] {
-            let observation = vec![f32::NAN; batch * spec.inputs()];
-            let mut output = vec![0.0; batch * spec.outputs()];
-            pair.network.forward(Parameters::Online, Observation::F32(&observation), &mut output);
-            assert!(output.iter().all(|value| value.is_nan()), "values of {spec:?} at NaN: {output:?}");
-            output.fill(0.0);
-            pair.network.forward_train(Observation::F32(&observation), &mut output);
-            assert!(output.iter().all(|value| value.is_nan()), "values of {spec:?} at NaN: {output:?}");
+            let inputs = pair.inputs(batch);
+            let ObservationBuffer::F32(observation) = &inputs.observation else { break };
+            let (last, stride) = (observation.len() - 1, observation.len().div_ceil(30));
+            let single = (0..observation.len()).step_by(stride).chain([last]).map(|place| place..place + 1);
+            for range in single.chain(std::iter::once(0..observation.len())) {
+                let mut observation = observation.clone();
+                observation[range.clone()].fill(f32::NAN);
+                let inputs = Inputs { observation: ObservationBuffer::F32(observation), ..inputs.clone() };
+                let expected = inputs.forward(&mut pair.reference, Parameters::Online);
+                let found = inputs.forward(&mut *pair.network, Parameters::Online);
+                let trained = inputs.forward_train(&mut *pair.network);
+                for (found, expected) in found.iter().chain(&trained).zip(expected.iter().cycle()) {
+                    assert_eq!(
+                        found.is_nan(),
+                        expected.is_nan(),
+                        "a value of {named} with NaN for elements {range:?} of {batch} observations: it is \
+                         {found}, the reference has {expected}"
+                    );
+                }
+            }
         }
     }
 }

@@ -74,6 +74,12 @@ impl ReferenceNetwork {
         }
     }
 
+    /// See [`ReferencePass::distance_to_kinks`]: of a pass with the online parameters.
+    pub(super) fn distance_to_kinks(&self, observation: Observation<'_>, fractions: &[f32]) -> f64 {
+        let given = self.given(Parameters::Online, observation, fractions);
+        given.pass(&self.spec).distance_through(&self.chain)
+    }
+
     fn given(&self, which: Parameters, observation: Observation<'_>, fractions: &[f32]) -> Trained {
         let (parameters, noise) = match which {
             Parameters::Online => (&self.online, &self.online_noise),

@@ -53,12 +53,7 @@ impl ReferencePass<'_> {
     /// # Panics
     /// As [`forward`](Self::forward).
     pub fn distance_to_kinks(&self) -> f64 {
-        let chain = Chain::new(self.spec);
-        let distance = |run: &Run<'_>| {
-            let trace = chain.forward(&run.values, &run.observation);
-            chain.distance_to_kinks(&run.values, &trace)
-        };
-        self.runs(&chain).iter().map(distance).fold(f64::INFINITY, f64::min)
+        self.distance_through(&Chain::new(self.spec))
     }
 
     /// [`forward`](Self::forward) through the network's layers, made once for many passes.
@@ -83,6 +78,15 @@ impl ReferencePass<'_> {
             chain.backward(&run.values, &trace, d_y, &mut gradient);
         }
         gradient
+    }
+
+    /// As [`forward_through`](Self::forward_through).
+    pub(super) fn distance_through(&self, chain: &Chain) -> f64 {
+        let distance = |run: &Run<'_>| {
+            let trace = chain.forward(&run.values, &run.observation);
+            chain.distance_to_kinks(&run.values, &trace)
+        };
+        self.runs(chain).iter().map(distance).fold(f64::INFINITY, f64::min)
     }
 
     fn runs(&self, chain: &Chain) -> Vec<Run<'_>> {
