@@ -158,6 +158,30 @@ fn row_18_double_q_learning_in_the_middle_of_an_exponential_schedule() {
 }
 
 #[test]
+fn row_18_every_optimizer_in_the_middle_of_a_learning_rate_schedule() {
+    for (optimizer, learning_rate) in [
+        ("{kind=\"adamw\"}", "{kind=\"cosine\",from=3e-3,to=1e-4,env_steps=1500}"),
+        ("{kind=\"radam\"}", "{kind=\"exponential-per-gradient-step\",from=3e-3,factor=0.99}"),
+        (
+            "{kind=\"rmsprop\",centered=true,momentum=0.9,epsilon=0.01}",
+            "{kind=\"cosine-in-gradient-steps\",from=1e-3,to=0,gradient_steps=400}",
+        ),
+        (
+            "{kind=\"sgd\",momentum=0.9,nesterov=true,weight_decay=1e-3}",
+            "{kind=\"linear-in-gradient-steps\",from=1e-3,to=0,gradient_steps=400}",
+        ),
+    ] {
+        let set = [
+            format!("optimizer={optimizer}"),
+            format!("learning.learning_rate={learning_rate}"),
+            "learning.max_gradient_norm=1.0".to_owned(),
+        ];
+        let set: Vec<&str> = set.iter().map(String::as_str).collect();
+        assert_resumes(&small("default-fixed", &set), &[1000]);
+    }
+}
+
+#[test]
 fn a_state_of_another_seed_or_configuration_is_refused() {
     let config_of = |set: &[&str]| small("default-fixed", set);
     let mut trainer = Trainer::new(&config_of(&[]), 11).unwrap();
@@ -172,4 +196,5 @@ fn a_state_of_another_seed_or_configuration_is_refused() {
     refused(config_of(&["env.copies=2"]), 11);
     refused(config_of(&["replay.capacity=701"]), 11);
     refused(config_of(&["learning.n_step=9"]), 11);
+    refused(config_of(&["optimizer={kind=\"adamw\"}"]), 11);
 }

@@ -159,7 +159,7 @@ fn learning_that_diverges_is_told_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
     let mut config = small();
-    config.learning.learning_rate = 1e30;
+    config.learning.learning_rate = deepq_core::Schedule::Constant { value: 1e30 };
     let error = train(&request(config, 1, &run), &mut ()).unwrap_err();
     assert!(error.to_string().starts_with("learning diverged: after "), "{error}");
     assert!(error.help().unwrap().contains("learning.learning_rate"));

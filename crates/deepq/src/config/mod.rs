@@ -94,8 +94,9 @@ pub struct LearningConfig {
     /// batch gives several gradient steps on targets that were computed before the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minibatch_size: Option<usize>,
-    /// Size of a step of the optimiser.
-    pub learning_rate: f32,
+    /// Size of a step of the optimiser: a number, or a schedule. Where one sampled batch gives several gradient
+    /// steps, all of them have the first one's.
+    pub learning_rate: Schedule,
     /// The greatest L2 norm of the gradient; longer ones are scaled down to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_gradient_norm: Option<f32>,

@@ -1,7 +1,6 @@
 //! Checks of every value, before the first step.
 
 use deepq_core::loss::ErrorFunction;
-use deepq_core::network::OptimizerConfig;
 use deepq_core::{Period, Schedule};
 
 use super::{Config, ConfigError, FinalPolicy, LossConfig};
@@ -60,8 +59,7 @@ impl Config {
         let allowed = format!("1 to the batch size, which is {batch_size}");
         let fits = (1..=batch_size).contains(&minibatch_size);
         check(fits, "learning.minibatch_size", minibatch_size, &allowed)?;
-        let rate = learning.learning_rate;
-        check(rate.is_finite() && rate > 0.0, "learning.learning_rate", rate, "a positive number")?;
+        check_learning_rate(learning.learning_rate)?;
         if let Some(norm) = learning.max_gradient_norm {
             let holds = norm.is_finite() && norm > 0.0;
             check(holds, "learning.max_gradient_norm", norm, "a positive number; leave it out for no limit")?;
@@ -96,28 +94,17 @@ impl Config {
             let holds = by.is_finite() && *by != 0.0;
             check(holds, "network.divide_observations_by", by, "numbers other than 0")?;
         }
-        match self.optimizer {
-            OptimizerConfig::Adam { beta1, beta2, epsilon, .. } => {
-                check((0.0..1.0).contains(&beta1), "optimizer.beta1", beta1, "0 up to, but not, 1")?;
-                check((0.0..1.0).contains(&beta2), "optimizer.beta2", beta2, "0 up to, but not, 1")?;
-                check(epsilon.is_finite() && epsilon > 0.0, "optimizer.epsilon", epsilon, "a positive number")
-            }
-            _ => Ok(()),
+        match self.optimizer.validate() {
+            Ok(()) => Ok(()),
+            Err(error) => check(false, &format!("optimizer.{}", error.setting), error.found, error.allowed),
         }
     }
 
     fn validate_exploration(&self) -> Result<(), ConfigError> {
-        let probability = |value: f64, key: &str| {
-            check((0.0..=1.0).contains(&value), &format!("exploration.epsilon.{key}"), value, "0 to 1")
-        };
-        match self.exploration.epsilon {
-            Schedule::Constant { value } => probability(value, "value"),
-            Schedule::Linear { from, to, .. } => probability(from, "from").and(probability(to, "to")),
-            Schedule::ExponentialPerEpisode { from, factor, floor } => {
-                probability(from, "from").and(probability(factor, "factor")).and(probability(floor, "floor"))
-            }
-            _ => Ok(()),
+        for (name, value) in numbers_of(self.exploration.epsilon) {
+            check((0.0..=1.0).contains(&value), &format!("exploration.epsilon{name}"), value, "0 to 1")?;
         }
+        Ok(())
     }
 
     fn validate_evaluation(&self) -> Result<(), ConfigError> {
@@ -150,6 +137,37 @@ impl Config {
     }
 }
 
+/// The numbers of a schedule that are values or multiply them, each with what its key ends in.
+fn numbers_of(schedule: Schedule) -> Vec<(&'static str, f64)> {
+    match schedule {
+        Schedule::Constant { value } => vec![("", value)],
+        Schedule::Linear { from, to, .. }
+        | Schedule::LinearInGradientSteps { from, to, .. }
+        | Schedule::Cosine { from, to, .. }
+        | Schedule::CosineInGradientSteps { from, to, .. } => vec![(".from", from), (".to", to)],
+        Schedule::ExponentialPerEpisode { from, factor, floor }
+        | Schedule::ExponentialPerEnvStep { from, factor, floor }
+        | Schedule::ExponentialPerGradientStep { from, factor, floor } => {
+            vec![(".from", from), (".factor", factor), (".floor", floor)]
+        }
+        _ => vec![],
+    }
+}
+
+fn check_learning_rate(schedule: Schedule) -> Result<(), ConfigError> {
+    for (name, value) in numbers_of(schedule) {
+        // What the engines compute with.
+        let single = value as f32;
+        let (holds, allowed) = match name {
+            ".factor" => (value > 0.0 && value <= 1.0, "above 0, up to 1"),
+            ".to" | ".floor" => (value >= 0.0 && single.is_finite(), "0 or a positive number"),
+            _ => (single > 0.0 && single.is_finite(), "a positive number"),
+        };
+        check(holds, &format!("learning.learning_rate{name}"), value, allowed)?;
+    }
+    Ok(())
+}
+
 fn check_period(period: Period, key: &str) -> Result<(), ConfigError> {
     check(period.every() >= 1, &format!("{key}.every"), period.every(), "at least 1")?;
     let first = match period {
@@ -162,6 +180,69 @@ fn check_period(period: Period, key: &str) -> Result<(), ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Where the preset `default` is refused with settings changed, and why.
+    fn refused(set: &[&str]) -> (String, String) {
+        let set: Vec<String> = set.iter().map(|set| (*set).to_owned()).collect();
+        let error = Config::resolve("CartPole-v1", None, None, &set).unwrap_err();
+        (error.place, error.message)
+    }
+
+    #[test]
+    fn optimizers_out_of_range_are_named() {
+        for (set, place, found) in [
+            (r#"optimizer.beta1=1"#, "optimizer.beta1", "found 1, allowed is 0 up to, but not, 1"),
+            (r#"optimizer={kind="adamw",weight_decay=-0.5}"#, "optimizer.weight_decay", "found -0.5"),
+            (r#"optimizer={kind="radam",epsilon=0}"#, "optimizer.epsilon", "found 0, allowed is a positive"),
+            (r#"optimizer={kind="rmsprop",momentum=1.5}"#, "optimizer.momentum", "found 1.5"),
+            (r#"optimizer={kind="sgd",nesterov=true}"#, "optimizer.nesterov", "set momentum"),
+        ] {
+            let (at, message) = refused(&[set]);
+            assert_eq!(at, place);
+            assert!(message.contains(found), "{message}");
+        }
+    }
+
+    #[test]
+    fn learning_rates_out_of_range_are_named() {
+        let key = "learning.learning_rate";
+        for (value, place) in [
+            ("0", key),
+            ("-0.1", key),
+            ("1e39", key),
+            ("1e-50", key),
+            ("nan", key),
+            (r#"{kind="linear",from=0,to=0,env_steps=9}"#, "learning.learning_rate.from"),
+            (r#"{kind="cosine",from=1,to=-1,env_steps=9}"#, "learning.learning_rate.to"),
+            (r#"{kind="exponential-per-gradient-step",from=1,factor=1.1}"#, "learning.learning_rate.factor"),
+        ] {
+            assert_eq!(refused(&[&format!("{key}={value}")]).0, place, "{value}");
+        }
+        let (_, message) = refused(&["learning.learning_rate=high"]);
+        assert!(message.contains("a number, or a schedule"), "{message}");
+        let (_, message) = refused(&[r#"learning.learning_rate={kind="cosin",from=1,to=0,env_steps=9}"#]);
+        assert!(message.contains("there is no value 'cosin' here"), "{message}");
+        assert_eq!(refused(&["exploration.epsilon=1.5"]).0, "exploration.epsilon");
+        let epsilon = r#"exploration.epsilon={kind="cosine",from=1,to=-0.5,env_steps=9}"#;
+        assert_eq!(refused(&[epsilon]).0, "exploration.epsilon.to");
+    }
+
+    #[test]
+    fn schedules_and_optimizers_come_back_from_toml() {
+        let set = [
+            r#"learning.learning_rate={kind="cosine-in-gradient-steps",from=1e-3,to=0,gradient_steps=500}"#,
+            r#"optimizer={kind="rmsprop",alpha=0.95,epsilon=0.01,epsilon_inside_root=true,centered=true}"#,
+            "exploration.epsilon=0.1",
+        ]
+        .map(str::to_owned);
+        let (config, _) = Config::resolve("CartPole-v1", None, None, &set).unwrap();
+        let text = config.to_toml();
+        assert_eq!(Config::from_toml(&text, "config.toml").unwrap(), config);
+        assert!(text.contains("alpha = 0.95\nepsilon = 0.01\n"), "{text}");
+        assert!(text.contains("epsilon = 0.1\n"), "a constant is written as a number: {text}");
+        let (config, _) = Config::resolve("CartPole-v1", None, None, &[]).unwrap();
+        assert!(config.to_toml().contains("\nlearning_rate = 0.003\n"), "{}", config.to_toml());
+    }
 
     #[test]
     fn the_best_policy_needs_evaluations_while_training() {

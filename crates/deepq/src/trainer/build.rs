@@ -166,8 +166,9 @@ fn check_network_memory(config: &Config, spec: &NetworkSpec) -> Result<(), Confi
     let parameters = spec.layout().map_err(no_network)?.len();
     let values = spec.activations_len() as u64;
     let rows = config.learning.batch_size.max(config.env.copies) as u64;
-    // The parameters, the target's, the gradient and Adam's two moments; a value and its gradient for each row.
-    let needed = 4 * (5 * parameters as u64 + 2 * values * rows);
+    // The parameters, the target's, the gradient and the optimiser's state; a value and its gradient for each row.
+    let vectors = 3 + config.optimizer.state_vectors() as u64;
+    let needed = 4 * (vectors * parameters as u64 + 2 * values * rows);
     check_room("network.hidden", &format!("widths of {:?}", config.network.hidden), needed)
 }
 

@@ -218,8 +218,10 @@ impl Trainer {
         let times = |progress: Progress| progress.env_steps / learning.every_env_steps;
         let batches = (times(self.progress) - times(before)) * learning.batches as u64;
         for _ in 0..batches {
-            let stream = &mut self.replay_stream;
-            let metrics = self.learner.learn(&self.store, &mut self.sampler, stream, learning.learning_rate);
+            let gradient_steps = self.learner.network().gradient_steps();
+            let rate = learning.learning_rate.at(Progress { gradient_steps, ..self.progress }) as f32;
+            let (sampler, stream) = (&mut self.sampler, &mut self.replay_stream);
+            let metrics = self.learner.learn(&self.store, sampler, stream, rate);
             self.learned.add(metrics);
         }
         self.progress.gradient_steps = self.learner.network().gradient_steps();
