@@ -1,4 +1,5 @@
 //! Golden numbers from files.
+#![allow(dead_code)] // Each test program uses a part of it.
 
 use serde_json::Value;
 
