@@ -131,7 +131,7 @@ pub enum LayerSpec {
         initialization: Initialization,
     },
     /// The greatest value of each channel in windows of `size` rows and columns; places beyond the edges do not
-    /// count. Of equal values the first takes the gradient, row by row.
+    /// count. Of equal values the first takes the gradient, row by row. A NaN in a window gives NaN.
     MaxPool {
         /// Rows and columns of a window.
         size: usize,
@@ -143,6 +143,7 @@ pub enum LayerSpec {
     },
     /// The greatest value of each channel in `height` times `width` windows that cover the image, whatever its
     /// size: window `r` begins at row `⌊r·rows/height⌋` and ends before `⌈(r+1)·rows/height⌉`, as in PyTorch.
+    /// Equal values and NaN as for [`MaxPool`](Self::MaxPool).
     AdaptiveMaxPool {
         /// Rows that it gives.
         height: usize,

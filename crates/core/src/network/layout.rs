@@ -3,7 +3,10 @@
 /// One parameter tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParameterTensor {
-    /// `layers.<number>.weight` or `.bias`, as in PyTorch's state dictionaries.
+    /// `layers.<number>.weight` or `.bias`, for a layer inside another `layers.3.value.0.weight`: names, shapes and
+    /// order are those of the state dictionary of a PyTorch module that holds the same layers, all of them, in an
+    /// `nn.Sequential` named `layers`, with the branches of its dueling and residual modules named as in
+    /// [`LayerSpec`](super::LayerSpec).
     pub name: String,
     /// Lengths of its axes, row-major; a linear layer's weight is `[outputs, inputs]`.
     pub shape: Vec<usize>,
