@@ -37,7 +37,7 @@ const CASES: [Case; 10] = [
         domain: -87.336_54..=f32::INFINITY,
         bound: Bound::Ulps(1.1),
         edges: "0 1 | -0 1 | 1e-45 1 | inf inf | -inf 0 | 3.4028235e38 inf | -3.4028235e38 0 | 88.72284 inf | -87.33655 0",
-        hashes: [0xaf6d_ba31_5ec7_d804, 0x1e62_83a7_25ff_a1fd],
+        hashes: [0x8672_5dc6_c0cd_09ca, 0x37f2_64ee_9a49_1d2d],
     },
     Case {
         name: "ln",
@@ -46,7 +46,7 @@ const CASES: [Case; 10] = [
         domain: 0.0..=f32::INFINITY,
         bound: Bound::Ulps(1.0),
         edges: "0 -inf | -0 -inf | 1 0 | inf inf | -1 NaN | -1e-45 NaN | -inf NaN | 1e-45 -103.27893 | 3.4028235e38 88.72284",
-        hashes: [0xc36b_cb62_20f1_1e10, 0xf38e_a982_925b_17ab],
+        hashes: [0x0fad_51e6_91ad_8a21, 0x5670_7006_ac77_afd8],
     },
     Case {
         name: "sigmoid",
@@ -55,7 +55,7 @@ const CASES: [Case; 10] = [
         domain: -87.336_54..=f32::INFINITY,
         bound: Bound::Ulps(2.0),
         edges: "0 0.5 | -0 0.5 | inf 1 | 3.4028235e38 1 | -inf 0 | -3.4028235e38 0 | -87.33655 0",
-        hashes: [0xd86e_cd12_7bb7_ba80, 0xfcba_6a1f_89dd_2399],
+        hashes: [0x1e4a_3bfb_9bbb_a8ae, 0x17ca_c38a_5d7d_67d7],
     },
     Case {
         name: "silu",
@@ -64,7 +64,7 @@ const CASES: [Case; 10] = [
         domain: -87.336_54..=f32::MAX,
         bound: Bound::Ulps(3.0),
         edges: "0 0 | -0 -0 | inf inf | 3.4028235e38 3.4028235e38 | -inf -0 | -3.4028235e38 -0 | -87.33655 -0",
-        hashes: [0xfd90_a826_c735_5971, 0x6aa0_5e0d_dfd9_dc0f],
+        hashes: [0x91c9_fcd9_001f_e4fa, 0x1bd2_afb1_b27b_3442],
     },
     Case {
         name: "silu_derivative",
@@ -73,7 +73,7 @@ const CASES: [Case; 10] = [
         domain: f32::MIN..=f32::MAX,
         bound: Bound::Absolute(2e-7),
         edges: "0 0.5 | -0 0.5 | inf 1 | 3.4028235e38 1 | -inf 0 | -3.4028235e38 0",
-        hashes: [0x6526_d098_20d0_64e0, 0xf23b_afe0_3b1c_90de],
+        hashes: [0xaa3a_b893_682e_ae5a, 0xe51c_cbf8_5183_97da],
     },
     Case {
         name: "tanh",
@@ -82,7 +82,7 @@ const CASES: [Case; 10] = [
         domain: EVERYWHERE,
         bound: Bound::Ulps(2.0),
         edges: "0 0 | -0 -0 | 1e-45 1e-45 | -1e-45 -1e-45 | inf 1 | -inf -1 | 3.4028235e38 1 | -3.4028235e38 -1",
-        hashes: [0x22a6_e697_b00c_0ba2, 0x74a6_de5a_b370_2898],
+        hashes: [0x93e6_e435_edc3_7655, 0x3456_b9e2_1c40_ce00],
     },
     Case {
         name: "erf",
@@ -91,7 +91,7 @@ const CASES: [Case; 10] = [
         domain: EVERYWHERE,
         bound: Bound::Ulps(2.0),
         edges: "0 0 | -0 -0 | 1e-45 1e-45 | -1e-45 -1e-45 | inf 1 | -inf -1 | 3.4028235e38 1 | -3.4028235e38 -1",
-        hashes: [0xf760_1ab2_b8e6_e14d, 0x9cf8_9714_7eda_36e9],
+        hashes: [0x60a6_8e35_733b_d4ec, 0xe0d6_c0ea_26b1_6165],
     },
     Case {
         name: "gelu",
@@ -100,7 +100,7 @@ const CASES: [Case; 10] = [
         domain: -12.9..=f32::INFINITY,
         bound: Bound::Ulps(8.0),
         edges: "0 0 | -0 -0 | inf inf | 3.4028235e38 3.4028235e38 | -inf -0 | -3.4028235e38 -0 | -13 -0",
-        hashes: [0xc7d7_bba4_39a0_32e5, 0x8123_41ae_a900_8d75],
+        hashes: [0xf6f8_4e83_4722_0fe1, 0x508a_068c_0f58_019c],
     },
     Case {
         name: "gelu_derivative",
@@ -109,7 +109,7 @@ const CASES: [Case; 10] = [
         domain: f32::MIN..=f32::MAX,
         bound: Bound::Absolute(1.5e-7),
         edges: "0 0.5 | -0 0.5 | inf 1 | 3.4028235e38 1 | -inf -0 | -3.4028235e38 -0 | -13 -0",
-        hashes: [0x8858_a733_6944_4fb5, 0xc53f_851d_375e_0c6a],
+        hashes: [0x1cee_71dc_5a50_283d, 0x2c98_1359_7d93_5c08],
     },
     Case {
         name: "cos_pi",
@@ -119,7 +119,7 @@ const CASES: [Case; 10] = [
         bound: Bound::Ulps(2.0),
         edges: "0 1 | -0 1 | 1e-45 1 | 0.5 0 | -0.5 0 | 1 -1 | 1.5 0 | 2 1 | 1048575 -1 | 1048576.5 0 | 8388609 -1 | \
                 -16777216 1 | 3.4028235e38 1 | inf NaN | -inf NaN",
-        hashes: [0xedf1_2e5a_917e_208b, 0xbc69_b639_afb4_54d3],
+        hashes: [0x57b3_8161_5ac5_6364, 0xdd22_ad8b_f25f_f2ff],
     },
 ];
 
@@ -176,7 +176,12 @@ fn gelu_derivative_oracle(x: f64) -> f64 {
 /// The distance of the `f32` next to `exact` in magnitude, counted as if there were no greatest exponent.
 fn ulp(exact: f64) -> f64 {
     let exponent = ((exact.to_bits() >> 52) & 0x7ff) as i32 - 1023;
-    2f64.powi(exponent.max(-126) - 23)
+    power_of_two(exponent.max(-126) - 23)
+}
+
+/// Not `f64::powi`, which Miri lets err.
+fn power_of_two(exponent: i32) -> f64 {
+    f64::from_bits(((1023 + exponent) as u64) << 52)
 }
 
 impl Case {
@@ -214,25 +219,26 @@ impl Case {
 }
 
 /// Every `stride`-th `f32`, NaN left out.
-fn by_bits(stride: usize) -> impl Iterator<Item = f32> + Clone {
+fn by_bits(stride: usize) -> impl Iterator<Item = f32> {
     (0..=u32::MAX).step_by(stride).map(f32::from_bits).filter(|x| !x.is_nan())
 }
 
 /// `2·half + 1` numbers side by side from −104 to 104: where the functions are not constant.
-fn side_by_side(half: i32) -> impl Iterator<Item = f32> + Clone {
+fn side_by_side(half: i32) -> impl Iterator<Item = f32> {
     (-half..=half).map(move |step| step as f32 * (104.0 / half as f32))
 }
 
 /// Numbers where something changes, and a few on either side of each, of both signs.
-fn around_edges() -> impl Iterator<Item = f32> + Clone {
+fn around_edges() -> impl Iterator<Item = f32> {
     let edges = [
         0.0,
         f32::MIN_POSITIVE,
-        2f32.powi(-24),
+        f32::EPSILON / 2.0,
         0.25,
         0.346_573_6,
         0.5,
         LEAST_MANTISSA,
+        0.625,
         0.9,
         1.0,
         std::f32::consts::SQRT_2,
@@ -367,18 +373,18 @@ fn hash(words: impl Iterator<Item = u32>) -> u64 {
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-fn check_hashes(which: usize, arguments: impl Iterator<Item = f32> + Clone) {
-    let found = CASES
-        .each_ref()
-        .map(|case| (case.name, hash(arguments.clone().map(|x| (case.function)(x).to_bits()))));
+fn check_hashes(which: usize, arguments: impl Iterator<Item = f32>) {
+    let arguments: Vec<f32> = arguments.collect();
+    let hash_of = |case: &Case| hash(arguments.iter().map(|&x| (case.function)(x).to_bits()));
+    let found = CASES.each_ref().map(|case| (case.name, hash_of(case)));
     let expected = CASES.each_ref().map(|case| (case.name, case.hashes[which]));
     assert!(found == expected, "the bits are others: found {found:#018x?}, expected {expected:#018x?}");
 }
 
-/// About 1,000 arguments of each function, few enough for Miri.
+/// About 640 arguments of each function, few enough for Miri.
 #[test]
 fn a_few_results_have_the_same_bits_on_every_processor() {
-    check_hashes(0, by_bits(12_884_903).chain(side_by_side(300)).chain(around_edges().step_by(37)));
+    check_hashes(0, by_bits(12_884_903).chain(side_by_side(100)).chain(around_edges().step_by(37)));
 }
 
 /// About 100,000 arguments of each function.
@@ -390,9 +396,9 @@ fn results_have_the_same_bits_on_every_processor() {
 
 #[test]
 fn f32_as_a_number() {
-    for x in by_bits(30_011_989).chain(around_edges()).filter(|x| x.is_normal()) {
+    for x in by_bits(30_011_989).chain(around_edges().step_by(7)).filter(|x| x.is_normal()) {
         for exponent in [-200, -126, -30, -1, 0, 1, 30, 127, 200] {
-            let exact = f64::from(x) * 2f64.powi(exponent);
+            let exact = f64::from(x) * power_of_two(exponent);
             if exact.abs() >= f64::from(f32::MIN_POSITIVE) && exact.abs() <= f64::from(f32::MAX) {
                 let found = x.scale_by_power_of_two(exponent as f32);
                 assert_eq!(f64::from(found), exact, "{x:e} · 2^{exponent}");
@@ -402,7 +408,7 @@ fn f32_as_a_number() {
             let (mantissa, exponent) = x.split_exponent();
             assert!((LEAST_MANTISSA..2.0 * LEAST_MANTISSA).contains(&mantissa), "{x:e}: {mantissa}");
             assert_eq!(exponent.fract(), 0.0);
-            assert_eq!(f64::from(mantissa) * 2f64.powi(exponent as i32), f64::from(x));
+            assert_eq!(f64::from(mantissa) * power_of_two(exponent as i32), f64::from(x));
         }
     }
     for (x, expected) in
