@@ -27,6 +27,7 @@ mod network;
 mod optimizer;
 mod peak;
 mod plan;
+mod program;
 
 pub use instruction_set::{INSTRUCTION_SET_VARIABLE, InstructionSet, InstructionSetError};
 pub use network::{CpuNetwork, NetworkError};

@@ -6,7 +6,7 @@ use deepq_core::{Observation, RandomStream, StateError, StateReader, StateWriter
 use crate::InstructionSet;
 use crate::aligned::AlignedBuffer;
 use crate::instruction_set::InstructionSetError;
-use crate::kernels::{Input, Kernels};
+use crate::kernels::{Batch, ForwardRoom, Kernels, Team, TrainingRoom, Weights};
 use crate::optimizer::OptimizerState;
 use crate::plan::Plan;
 
@@ -24,15 +24,14 @@ pub enum NetworkError {
 
 /// A network on the processor, in `f32`.
 ///
-/// It takes fully connected layers of any width ([`LayerSpec::Linear`](deepq_core::network::LayerSpec)), each
-/// with or without a ReLU behind it, and a division of the observations before the first. Observations of bytes
-/// are divided by 255.
+/// It takes every layer of [`LayerSpec`](deepq_core::network::LayerSpec), of any width and for batches of any
+/// size. Observations of bytes are divided by 255.
 ///
 /// # Same bits everywhere
 /// Every sum has a fixed order and every step of it is one fused multiply-add, so that each
-/// [`InstructionSet`] gives the same bits, and so do one observation alone and the same observation inside any
-/// batch. ReLU is `0` where `x < 0`, else `x`: NaN stays NaN and −0 stays −0; its gradient is 0 where the output
-/// is at most 0.
+/// [`InstructionSet`] and any number of threads give the same bits, and so do one observation alone and the same
+/// observation inside any batch. ReLU is `0` where `x < 0`, else `x`: NaN stays NaN and −0 stays −0; its gradient
+/// is 0 where the output is at most 0.
 ///
 /// # Panics
 /// The functions of [`QNetwork`] panic where the lengths of the slices do not fit each other or the network:
@@ -42,23 +41,64 @@ pub struct CpuNetwork {
     spec: NetworkSpec,
     plan: Plan,
     kernels: Kernels,
+    team: Team,
     optimizer: OptimizerState,
-    online: AlignedBuffer,
-    target: AlignedBuffer,
+    online: ParameterSet,
+    target: ParameterSet,
     gradient: AlignedBuffer,
-    workspace: Workspace,
-    /// Observations of the last [`forward_train`](QNetwork::forward_train).
-    training_batch: usize,
+    forward_room: ForwardRoom,
+    training_room: TrainingRoom,
 }
 
-/// What grows with the batch.
-#[derive(Debug, Default)]
-struct Workspace {
-    /// Observations of bytes as numbers.
-    bytes: AlignedBuffer,
-    forward: AlignedBuffer,
-    activations: AlignedBuffer,
-    backward: AlignedBuffer,
+/// One set of parameters with its noise.
+#[derive(Debug)]
+struct ParameterSet {
+    values: AlignedBuffer,
+    /// Zeros where there is no noise.
+    noise: AlignedBuffer,
+    noisy: bool,
+    /// The weights of noisy layers with their noise.
+    effective: AlignedBuffer,
+    /// Whether those belong to the present values and the present noise.
+    applied: bool,
+}
+
+impl ParameterSet {
+    fn new(plan: &Plan, canonical: &[f32]) -> Self {
+        let mut values = AlignedBuffer::zeros(plan.program.parameters_len);
+        plan.take_canonical(canonical, &mut values);
+        let noise = AlignedBuffer::zeros(plan.noise_len);
+        let effective = AlignedBuffer::zeros(plan.program.effective_len);
+        Self { values, noise, noisy: false, effective, applied: false }
+    }
+
+    /// The values, to be changed.
+    fn values_mut(&mut self) -> &mut AlignedBuffer {
+        self.applied = false;
+        &mut self.values
+    }
+
+    fn set_noise(&mut self, plan: &Plan, noise: Option<&[f32]>) {
+        self.applied = false;
+        self.noisy = noise.is_some();
+        match noise {
+            Some(noise) => plan.take_noise(noise, &mut self.noise),
+            None => self.noise.fill(0.0),
+        }
+    }
+
+    /// Brings the weights with noise up to date.
+    fn apply_noise(&mut self, plan: &Plan, kernels: &Kernels) {
+        if self.noisy && !self.applied {
+            kernels.apply_noise(&plan.program, &self.values, &self.noise, &mut self.effective);
+            self.applied = true;
+        }
+    }
+
+    fn weights(&self) -> Weights<'_> {
+        let effective = self.noisy.then_some(&*self.effective);
+        Weights { parameters: &self.values, effective, noise: &self.noise }
+    }
 }
 
 impl CpuNetwork {
@@ -104,52 +144,42 @@ impl CpuNetwork {
         kernels: Kernels,
     ) -> Result<Self, SpecError> {
         let plan = Plan::new(spec)?;
-        let optimizer = OptimizerState::new(optimizer, plan.padded_len())?;
-        let zeros = || AlignedBuffer::zeros(plan.padded_len());
-        let (mut online, mut target) = (zeros(), zeros());
-        plan.take_canonical(&spec.initial_parameters(stream)?, &mut online);
-        target.copy_from_slice(&online);
-        let gradient = zeros();
-        let workspace = Workspace {
-            forward: AlignedBuffer::zeros(Kernels::forward_scratch_len(&plan.layers)),
-            ..Workspace::default()
-        };
+        let len = plan.program.parameters_len;
+        let optimizer = OptimizerState::new(optimizer, len)?;
+        let initial = spec.initial_parameters(stream)?;
+        let (online, target) = (ParameterSet::new(&plan, &initial), ParameterSet::new(&plan, &initial));
         Ok(Self {
             spec: spec.clone(),
             plan,
             kernels,
+            team: Team::new(1),
             optimizer,
             online,
             target,
-            gradient,
-            workspace,
-            training_batch: 0,
+            gradient: AlignedBuffer::zeros(len),
+            forward_room: ForwardRoom::default(),
+            training_room: TrainingRoom::default(),
         })
+    }
+
+    /// The same network, each pass and each step of it shared by up to `threads` threads where it is large enough
+    /// to be worth it. The results are the same to the bit.
+    ///
+    /// One thread, what a network is made with, is best where several runs share the machine.
+    pub fn with_threads(mut self, threads: usize) -> Self {
+        self.team = Team::new(threads);
+        self
+    }
+
+    /// How many threads share a large pass.
+    pub fn threads(&self) -> usize {
+        self.team.count()
     }
 
     /// The instruction set that its kernels use.
     pub fn instruction_set(&self) -> InstructionSet {
         self.kernels.instruction_set()
     }
-}
-
-/// Observations as the kernels take them. Bytes are converted into `buffer`.
-fn input<'a>(
-    observation: Observation<'a>,
-    divisors: Option<&'a [f32]>,
-    buffer: &'a mut AlignedBuffer,
-) -> Input<'a> {
-    let rows = match observation {
-        Observation::F32(values) => values,
-        Observation::U8(bytes) => {
-            buffer.grow(bytes.len());
-            for (value, byte) in buffer.iter_mut().zip(bytes) {
-                *value = f32::from(*byte) / 255.0;
-            }
-            &buffer[..bytes.len()]
-        }
-    };
-    Input { rows, divisors }
 }
 
 impl QNetwork for CpuNetwork {
@@ -168,77 +198,63 @@ impl QNetwork for CpuNetwork {
         fractions: &[f32],
         output: &mut [f32],
     ) {
-        assert!(fractions.is_empty());
-        let values = match parameters {
-            Parameters::Online => &self.online,
-            Parameters::Target => &self.target,
+        let Self { plan, kernels, team, online, target, forward_room, .. } = self;
+        let set = match parameters {
+            Parameters::Online => online,
+            Parameters::Target => target,
         };
-        let Workspace { bytes, forward, .. } = &mut self.workspace;
-        let input = input(observation, self.plan.divisors.as_deref(), bytes);
-        self.kernels.forward(&self.plan.layers, values, input, forward, output);
-    }
-
-    fn set_noise(&mut self, _: Parameters, noise: Option<&[f32]>) {
-        assert!(noise.is_none());
+        set.apply_noise(plan, kernels);
+        let batch = Batch { observation, fractions };
+        kernels.forward(team, &plan.program, set.weights(), batch, forward_room, output);
     }
 
     fn forward_train_at(&mut self, observation: Observation<'_>, fractions: &[f32], output: &mut [f32]) {
-        assert!(fractions.is_empty());
-        let batch = observation.len() / self.spec.inputs();
-        let Workspace { bytes, activations, backward, .. } = &mut self.workspace;
-        let input = input(observation, self.plan.divisors.as_deref(), bytes);
-        activations.grow(self.kernels.activations_len(&self.plan.layers, batch));
-        backward.grow(self.kernels.backward_scratch_len(&self.plan.layers, batch));
-        self.kernels.forward_train(&self.plan.layers, &self.online, input, activations, output);
-        self.training_batch = batch;
+        let Self { plan, kernels, team, online, training_room, .. } = self;
+        online.apply_noise(plan, kernels);
+        let batch = Batch { observation, fractions };
+        kernels.forward_train(team, &plan.program, online.weights(), batch, training_room, output);
+    }
+
+    fn set_noise(&mut self, parameters: Parameters, noise: Option<&[f32]>) {
+        match parameters {
+            Parameters::Online => self.online.set_noise(&self.plan, noise),
+            Parameters::Target => self.target.set_noise(&self.plan, noise),
+        }
     }
 
     fn backward(&mut self, d_output: &[f32]) {
-        assert_eq!(
-            d_output.len(),
-            self.training_batch * self.spec.outputs(),
-            "the gradient by the outputs must be of the batch that forward_train had last"
-        );
-        let Workspace { activations, backward, .. } = &mut self.workspace;
-        self.kernels.backward(
-            &self.plan.layers,
-            &self.online,
-            activations,
-            d_output,
-            backward,
-            &mut self.gradient,
-        );
+        let Self { plan, kernels, team, online, training_room, gradient, .. } = self;
+        kernels.backward(team, &plan.program, online.weights(), d_output, training_room, gradient);
     }
 
     fn optimizer_step(&mut self, learning_rate: f32, max_gradient_norm: Option<f32>) {
-        let Self { optimizer, kernels, online, gradient, .. } = self;
-        optimizer.step(kernels, learning_rate, max_gradient_norm, online, gradient);
+        let Self { kernels, optimizer, online, gradient, .. } = self;
+        optimizer.step(kernels, learning_rate, max_gradient_norm, online.values_mut(), gradient);
     }
 
     fn update_target(&mut self, tau: f32) {
+        let (online, target) = (&self.online.values, self.target.values_mut());
         if tau == 1.0 {
-            self.target.copy_from_slice(&self.online);
+            target.copy_from_slice(online);
         } else {
-            self.kernels.move_towards(tau, &self.online, &mut self.target);
+            self.kernels.move_towards(tau, online, target);
         }
     }
 
     fn parameters(&self, which: Parameters) -> Vec<f32> {
         self.plan.canonical(match which {
-            Parameters::Online => &self.online,
-            Parameters::Target => &self.target,
+            Parameters::Online => &self.online.values,
+            Parameters::Target => &self.target.values,
         })
     }
 
     fn set_parameters(&mut self, which: Parameters, values: &[f32]) {
         assert_eq!(values.len(), self.plan.layout.len(), "one value a parameter is needed");
-        self.plan.take_canonical(
-            values,
-            match which {
-                Parameters::Online => &mut self.online,
-                Parameters::Target => &mut self.target,
-            },
-        );
+        let padded = match which {
+            Parameters::Online => self.online.values_mut(),
+            Parameters::Target => self.target.values_mut(),
+        };
+        self.plan.take_canonical(values, padded);
     }
 
     fn gradient(&self) -> Vec<f32> {
