@@ -112,7 +112,7 @@ fn vectors() -> Vec<Named> {
             "layer norm",
             on_vector(4, 2, 1, vec![linear(63), all(), RELU, linear(17), channels(), Tanh, linear(2)]),
         ),
-        ("layer norm first and last", on_vector(17, 3, 1, vec![all(), linear(9), Silu, linear(3), all()])),
+        ("layer norm first and last", on_vector(17, 9, 1, vec![all(), linear(17), Silu, linear(9), all()])),
         ("layer norm of one", on_vector(3, 2, 1, vec![linear(1), all(), Tanh, linear(2)])),
         ("noisy", on_vector(4, 3, 1, vec![noisy(17), RELU, noisy(3)])),
         ("noise between", on_vector(3, 1, 1, vec![linear(9), Tanh, noisy(63), Silu, linear(1)])),

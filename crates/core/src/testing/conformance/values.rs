@@ -23,10 +23,12 @@ pub fn values_and_gradients(make: Make<'_>, specs: &[NamedSpec]) {
                 }
             }
             let inputs = pair.inputs(batch);
-            pair.compare_values(&inputs, "");
-            pair.compare_trained_values(&inputs, "");
+            let when =
+                ["without noise", "with noise online", "with noise", "with noise in the target"][turn % 4];
+            pair.compare_values(&inputs, when);
+            pair.compare_trained_values(&inputs, when);
             pair.backward(&inputs);
-            pair.compare_gradients(&format!("for a batch of {batch}"));
+            pair.compare_gradients(&format!("for a batch of {batch} {when}"));
         }
     }
 }
@@ -194,10 +196,10 @@ pub fn a_forward_between_disturbs_nothing(make: Make<'_>, specs: &[NamedSpec]) {
 pub fn not_a_number_is_not_hidden(make: Make<'_>, specs: &[NamedSpec]) {
     for named in specs {
         let mut pair = Pair::new(make, named, OptimizerConfig::default());
-        for batch in [1, 17] {
+        for (batch, places) in [(1, 30), (17, 5)] {
             let inputs = pair.inputs(batch);
             let ObservationBuffer::F32(observation) = &inputs.observation else { break };
-            let (last, stride) = (observation.len() - 1, observation.len().div_ceil(30));
+            let (last, stride) = (observation.len() - 1, observation.len().div_ceil(places));
             let single = (0..observation.len()).step_by(stride).chain([last]).map(|place| place..place + 1);
             for range in single.chain(std::iter::once(0..observation.len())) {
                 let mut observation = observation.clone();
