@@ -12,9 +12,10 @@
 //! operation on such a number takes as long as a hundred others. So state nearer to 0 than 2⁻¹⁰⁰ becomes 0.
 //! Beside any epsilon of use (1e-8 squared is 2⁻⁵³, 1e-15 is 2⁻⁵⁰) it changes no parameter.
 
-use super::Kernels;
 use super::dispatch::Operation;
 use super::simd::Simd;
+use super::stretches::{WORTH_A_TEAM, hand_out, stretch_len};
+use super::{Kernels, Team};
 use crate::aligned::LINE;
 
 /// The most vectors of state that an optimiser has.
@@ -95,7 +96,6 @@ pub(crate) struct Stretch<'a> {
     pub(crate) slots: [&'a mut [f32]; MOST_SLOTS],
 }
 
-#[cfg(test)]
 impl Stretch<'_> {
     /// The first `at` elements and the rest. Both are stretches where `at` is a multiple of 16.
     pub(crate) fn split_at(self, at: usize) -> (Self, Self) {
@@ -306,8 +306,28 @@ impl Operation for MoveTowards {
 }
 
 impl Kernels {
+    /// One step of an optimiser, shared by the team where the vectors are long.
+    pub(crate) fn update(&self, team: &mut Team, step: &OptimizerStep, whole: Stretch<'_>) {
+        let len = whole.parameters.len();
+        if team.count() == 1 || len < WORTH_A_TEAM {
+            return self.update_stretch(step, whole);
+        }
+        let each = stretch_len(team, len, LINE);
+        let mut rest = Some(whole);
+        let stretches = std::iter::from_fn(|| {
+            let whole = rest.take()?;
+            if whole.parameters.len() <= each {
+                return Some(whole);
+            }
+            let (first, others) = whole.split_at(each);
+            rest = Some(others);
+            Some(first)
+        });
+        hand_out(team, stretches, &|stretch| self.update_stretch(step, stretch));
+    }
+
     /// One step of an optimiser on a stretch of its vectors.
-    pub(crate) fn update(&self, step: &OptimizerStep, stretch: Stretch<'_>) {
+    pub(crate) fn update_stretch(&self, step: &OptimizerStep, stretch: Stretch<'_>) {
         match step.formula {
             Formula::Adam(rule) => self.apply(rule, step, stretch),
             Formula::RmsProp { step: numbers, centered, momentum } => match (centered, momentum) {
@@ -361,8 +381,19 @@ impl Kernels {
         unsafe { self.run(operation) }
     }
 
-    /// `target += tau · (online − target)`. Both have the same length, a multiple of 16.
-    pub(crate) fn move_towards(&self, tau: f32, online: &[f32], target: &mut [f32]) {
+    /// `target += tau · (online − target)`, shared by the team where the vectors are long. Both have the same
+    /// length, a multiple of 16.
+    pub(crate) fn move_towards(&self, team: &mut Team, tau: f32, online: &[f32], target: &mut [f32]) {
+        if team.count() == 1 || target.len() < WORTH_A_TEAM {
+            return self.move_stretch_towards(tau, online, target);
+        }
+        assert_eq!(online.len(), target.len(), "both sets of parameters must have the same length");
+        let each = stretch_len(team, target.len(), LINE);
+        let stretches = online.chunks(each).zip(target.chunks_mut(each));
+        hand_out(team, stretches, &|(online, target)| self.move_stretch_towards(tau, online, target));
+    }
+
+    fn move_stretch_towards(&self, tau: f32, online: &[f32], target: &mut [f32]) {
         let len = target.len();
         assert!(
             len.is_multiple_of(LINE) && online.len() == len,

@@ -1,8 +1,9 @@
 //! The sum of the squares of a flat vector, for the norm of the gradient.
 
-use super::Kernels;
 use super::dispatch::Operation;
 use super::simd::Simd;
+use super::stretches::{WORTH_A_TEAM, hand_out, stretch_len};
+use super::{Kernels, Team};
 use crate::aligned::LINE;
 
 /// Elements that give one partial sum. A fixed number, so that no number of threads changes a bit.
@@ -59,8 +60,8 @@ pub(crate) fn partial_sums(len: usize) -> usize {
 
 impl Kernels {
     /// The sum of the squares of each chunk of [`CHUNK`] elements; the last one may be shorter. The length is a
-    /// multiple of 16. Vectors that begin with a chunk may be summed in several calls, in any order.
-    pub(crate) fn squares_of_chunks(&self, values: &[f32], partial: &mut [f32]) {
+    /// multiple of 16.
+    fn squares_of_chunks(&self, values: &[f32], partial: &mut [f32]) {
         assert!(
             values.len().is_multiple_of(LINE) && partial.len() == partial_sums(values.len()),
             "a vector to be summed must have a length that is a multiple of 16, and a place for each chunk"
@@ -71,14 +72,16 @@ impl Kernels {
         }
     }
 
-    /// The sum of all squares: the chunks' sums, added in their order in double precision.
-    pub(crate) fn sum_of_squares(&self, values: &[f32], partial: &mut [f32]) -> f64 {
-        self.squares_of_chunks(values, partial);
-        total(partial)
+    /// The sum of all squares: the chunks' sums, which the team shares where the vector is long, added in their
+    /// order in double precision.
+    pub(crate) fn sum_of_squares(&self, team: &mut Team, values: &[f32], partial: &mut [f32]) -> f64 {
+        if team.count() == 1 || values.len() < WORTH_A_TEAM {
+            self.squares_of_chunks(values, partial);
+        } else {
+            let each = stretch_len(team, values.len(), CHUNK);
+            let stretches = values.chunks(each).zip(partial.chunks_mut(each / CHUNK));
+            hand_out(team, stretches, &|(values, partial)| self.squares_of_chunks(values, partial));
+        }
+        partial.iter().fold(0.0, |sum, partial| sum + f64::from(*partial))
     }
-}
-
-/// The partial sums, added in their order in double precision.
-pub(crate) fn total(partial: &[f32]) -> f64 {
-    partial.iter().fold(0.0, |sum, partial| sum + f64::from(*partial))
 }
