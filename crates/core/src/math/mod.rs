@@ -6,8 +6,9 @@
 //!
 //! There are no branches and no tables; both sides of a distinction are computed and one is selected. Where an
 //! argument is NaN the result is [`f32::NAN`], the same one always. An **ulp** is the distance between an `f32`
-//! and the next of greater magnitude, at the true result. The bounds were found by trying all 2³² arguments; see
-//! `tests/math.rs`. The coefficients come from `fixtures/math/coefficients.py`.
+//! and the next of greater magnitude, at the true result. The bounds were found by trying every argument from
+//! 2⁻³⁰ to 128 in magnitude and many beyond; see `tests/math.rs`. The coefficients come from
+//! `fixtures/math/coefficients.py`.
 
 mod cosine;
 mod exponential;
