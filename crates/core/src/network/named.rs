@@ -6,8 +6,8 @@ use crate::ElementKind;
 
 impl NetworkSpec {
     /// The network of Young & Tian (2019) for MinAtar: a convolution of 16 filters of 3 rows and columns, and a
-    /// linear layer of 128, each with a ReLU. Observations are `[10][10][channels]` bytes, 0 or 1 in MinAtar, and
-    /// count as 0 to 1/255 as all bytes do; see [`element`](Self::element) to take numbers.
+    /// linear layer of 128, each with a ReLU. Observations are `[10][10][channels]` numbers, 0 or 1 in MinAtar; as
+    /// bytes ([`element`](Self::element)) they would count as 0 and 1/255.
     pub fn minatar(channels: usize, actions: usize) -> Self {
         let layers = vec![
             LayerSpec::convolution(16, 3, 1, 0),

@@ -131,7 +131,14 @@ impl NetworkSpec {
             return at(0, "gets 0 inputs; at least 1 is needed".into());
         }
         self.check_places()?;
-        let output = walk(&self.layers, self.input.shape(), ("", 0), visit)?;
+        let mut last_input = self.input.shape();
+        let output = walk(&self.layers, last_input, ("", 0), &mut |at| {
+            if at.depth == 0 {
+                last_input = at.input;
+            }
+            visit(at);
+        })?;
+        self.check_atoms(last_input)?;
         let last = self.layers.len().saturating_sub(1);
         match output {
             Shape::Vector { len } if len == self.outputs() => Ok(()),
@@ -146,6 +153,23 @@ impl NetworkSpec {
             ),
             image => at(last, format!("gives {image}; flatten it and let a linear layer follow")),
         }
+    }
+
+    /// Checks that what there is for each atom or each fraction is there as often. The last layer gets `last_input`.
+    fn check_atoms(&self, last_input: Shape) -> Result<(), SpecError> {
+        let is_embedding = |layer: &LayerSpec| matches!(layer, LayerSpec::CosineEmbedding { .. });
+        let embedding = self.layers.iter().position(is_embedding);
+        if let Some(layer) = embedding.filter(|_| self.atoms != 1) {
+            let message = format!("gives a value for each fraction: {} atoms must be 1", self.atoms);
+            return Err(SpecError { layer: layer.to_string(), message });
+        }
+        let Some(LayerSpec::Dueling { value, .. }) = self.layers.last() else { return Ok(()) };
+        let value = walk(value, last_input, ("", 1), &mut |_| {})?.len();
+        if value == self.atoms {
+            return Ok(());
+        }
+        let message = format!("gives {value} values of a state; {} atoms need as many", self.atoms);
+        Err(SpecError { layer: (self.layers.len() - 1).to_string(), message })
     }
 
     /// Checks what is allowed in certain places only.
@@ -312,6 +336,26 @@ mod tests {
         let spec = NetworkSpec::mlp(4, &[8], 2, Initialization::FanInUniform);
         let error = spec.with_divided_observations(vec![1.0, 0.0, 1.0, 1.0]).layout().unwrap_err();
         assert_eq!(error.layer, "0");
+    }
+
+    /// Otherwise the mean of the advantages would go over atoms.
+    #[test]
+    fn values_are_there_for_each_atom() {
+        let layers = vec![LayerSpec::Dueling {
+            value: vec![LayerSpec::linear(1)],
+            advantage: vec![LayerSpec::linear(6)],
+        }];
+        let mut spec = NetworkSpec { layers, ..NetworkSpec::mlp(4, &[], 6, Initialization::FanInUniform) };
+        assert!(spec.layout().is_ok());
+        (spec.actions, spec.atoms) = (2, 3);
+        let error = spec.layout().unwrap_err().to_string();
+        assert_eq!(error, "network layer 0: gives 1 values of a state; 3 atoms need as many");
+        let embedding =
+            LayerSpec::CosineEmbedding { cosines: 4, initialization: Initialization::FanInUniform };
+        spec.layers = vec![embedding, LayerSpec::linear(6)];
+        assert_eq!(spec.layout().unwrap_err().layer, "0");
+        (spec.actions, spec.atoms) = (6, 1);
+        assert!(spec.layout().is_ok());
     }
 
     #[test]
