@@ -9,6 +9,7 @@ import importlib.metadata
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -50,7 +51,13 @@ def network(data: StepData) -> nn.Sequential:
         layers.append(module)
     if data.observation.dtype == "uint8":
         layers.insert(0, Bytes())
-    return nn.Sequential(*layers)
+    return nn.Sequential(*layers).to(memory_format=torch.channels_last)
+
+
+def memory_of(observation: np.ndarray) -> torch.Tensor:
+    """Images with their channels last in memory: convolutions on a processor are faster so."""
+    tensor = torch.from_numpy(observation)
+    return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
 
 
 class Training:
@@ -60,8 +67,8 @@ class Training:
         header = data.header
         self.data, self.target_every = data, header["target_every"]
         self.loss = nn.HuberLoss(delta=header["huber_kappa"])
-        self.observation = torch.from_numpy(channels_first(data.observation, header))
-        self.next_observation = torch.from_numpy(channels_first(data.next_observation, header))
+        self.observation = memory_of(channels_first(data.observation, header))
+        self.next_observation = memory_of(channels_first(data.next_observation, header))
         self.action = torch.from_numpy(data.action).unsqueeze(1)
         self.reward = torch.from_numpy(data.reward)
         self.discount = torch.from_numpy(data.discount)

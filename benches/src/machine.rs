@@ -28,6 +28,23 @@ pub(crate) fn machine() -> Value {
         "cores": std::thread::available_parallelism().map_or(0, |cores| cores.get()),
         "instruction_set": deepq::instruction_set().unwrap_or_else(|error| error.to_string()),
         "load_average_1_min": load.split_whitespace().next().unwrap_or("unknown"),
+        "date": time::OffsetDateTime::now_utc().date().to_string(),
+        "compiler": compiler(),
         "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
     })
+}
+
+/// As `rustc --version` says it, of the compiler that Cargo runs here.
+fn compiler() -> String {
+    let output = std::process::Command::new("rustc")
+        .arg("--version")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stderr(std::process::Stdio::null())
+        .output();
+    let version = output.ok().and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
+    // Without the commit and the day in brackets.
+    match version.split_once(" (") {
+        Some((version, _)) => version.to_owned(),
+        None => "unknown compiler".to_owned(),
+    }
 }

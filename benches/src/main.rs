@@ -12,6 +12,7 @@ mod speed;
 mod start_up;
 mod tables;
 
+use std::error::Error;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
@@ -31,38 +32,20 @@ usage: deepq-bench STUDY [FIRST_SEED SEEDS]
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let number = |index: usize, default: u64| args.get(index).map_or(Ok(default), |text| text.parse::<u64>());
-    let (first, count) = match args.first().map(String::as_str) {
-        Some("try") => (number(2, 1), number(3, 10)),
-        Some("sb3") => (number(1, 2001), number(2, 20)),
-        Some("cleanrl") => (number(1, 5001), number(2, 10)),
-        Some("faults") => (number(1, 6001), number(2, 20)),
-        Some("engine" | "peers" | "step-server") => (Ok(0), Ok(0)),
-        _ => (number(1, 4001), number(2, 100)),
-    };
-    let (Ok(first), Ok(count)) = (first, count) else {
-        eprintln!("seeds are whole numbers\n\n{USAGE}");
-        return ExitCode::from(2);
-    };
     let outcome = match args.first().map(String::as_str) {
-        Some("default") => recipes::default(first, count),
-        Some("default-fixed") => recipes::default_fixed(first, count),
-        Some("cleanrl") => recipes::cleanrl(first, count),
-        Some("sb3") => recipes::sb3(first, count),
-        Some("faults") => faults::run(first, count),
         Some("engine") => engine::run(&args[1..]),
         Some("peers") if args.len() > 1 => peers::run(&args[1], &args[2..]),
         Some("step-server") if args.len() == 2 => peers::serve(&args[1]),
         Some("speed") => speed::run(),
         Some("start-up") => start_up::run(),
         Some("tables") => tables::run(),
-        Some("try") if args.len() > 1 => {
-            recipes::attempt(&args[1], first, count, args.get(4..).unwrap_or(&[]))
-        }
-        _ => {
-            eprintln!("{USAGE}");
-            return ExitCode::from(2);
-        }
+        _ => match study(&args) {
+            Some(outcome) => outcome,
+            None => {
+                eprintln!("{USAGE}");
+                return ExitCode::from(2);
+            }
+        },
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -71,4 +54,28 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// `None` where no study has this name.
+fn study(args: &[String]) -> Option<Result<(), Box<dyn Error>>> {
+    let seeds = |first_at: usize, first: u64, count: u64| -> Result<(u64, u64), Box<dyn Error>> {
+        let number = |at: usize, default: u64| args.get(at).map_or(Ok(default), |text| text.parse());
+        match (number(first_at, first), number(first_at + 1, count)) {
+            (Ok(first), Ok(count)) => Ok((first, count)),
+            _ => Err("seeds are whole numbers".into()),
+        }
+    };
+    Some(match args.first()?.as_str() {
+        "default" => seeds(1, 4001, 100).and_then(|(first, count)| recipes::default(first, count)),
+        "default-fixed" => {
+            seeds(1, 4001, 100).and_then(|(first, count)| recipes::default_fixed(first, count))
+        }
+        "cleanrl" => seeds(1, 5001, 10).and_then(|(first, count)| recipes::cleanrl(first, count)),
+        "sb3" => seeds(1, 2001, 20).and_then(|(first, count)| recipes::sb3(first, count)),
+        "faults" => seeds(1, 6001, 20).and_then(|(first, count)| faults::run(first, count)),
+        "try" if args.len() > 1 => seeds(2, 1, 10).and_then(|(first, count)| {
+            recipes::attempt(&args[1], first, count, args.get(4..).unwrap_or(&[]))
+        }),
+        _ => return None,
+    })
 }

@@ -9,7 +9,7 @@ use deepq::{
     ElementKind, LearnMetrics, Learner, LearnerConfig, Observation, Period, RandomStream, TargetUpdate,
     Transition,
 };
-use deepq_cpu::{CpuNetwork, InstructionSet, NetworkError};
+use deepq_cpu::{CpuNetwork, InstructionSet};
 
 /// Floating point operations a second of the core that the goals in µs were set for, with AVX-512.
 pub(crate) const GOAL_PEAK_FLOPS: f64 = 250e9;
@@ -81,7 +81,7 @@ pub(crate) const CASES: [Case; 5] = [
         shape: "Nature, 84×84×4",
         batch_size: 32,
         transitions: 1_000,
-        learning_rate: 1e-4,
+        learning_rate: 6.25e-5,
         threads: &[1, 2],
         goal_us: 10_500.0,
         goal_pytorch: 2.3,
@@ -130,15 +130,16 @@ impl Case {
         self.flops() / (self.goal_us * 1e-6 * GOAL_PEAK_FLOPS)
     }
 
-    /// The network with its first parameters. Here goes what the engine offers beside one thread.
+    /// The network with its first parameters.
     pub(crate) fn network(&self, set: InstructionSet, threads: usize) -> Result<CpuNetwork, NotAvailable> {
-        if threads != 1 {
-            return Err(NotAvailable(format!("the engine has no gradient step with {threads} threads")));
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+        if threads > cores {
+            return Err(NotAvailable(format!("this machine has {cores} cores")));
         }
-        let mut stream = RandomStream::new(SEED, "initialization", 0);
-        let network =
-            CpuNetwork::with_instruction_set(&self.spec(), OptimizerConfig::default(), &mut stream, set);
-        network.map_err(|error: NetworkError| NotAvailable(error.to_string()))
+        let (spec, mut stream) = (self.spec(), self.initialization_stream());
+        CpuNetwork::with_instruction_set(&spec, OptimizerConfig::default(), &mut stream, set)
+            .map(|network| network.with_threads(threads))
+            .map_err(|error| NotAvailable(error.to_string()))
     }
 
     /// First parameters are drawn from this stream.

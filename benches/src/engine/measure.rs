@@ -121,11 +121,15 @@ impl Stopwatch {
         }
     }
 
+    /// The least of many blocks: a disturbed one must not make parts vanish.
     fn nanoseconds_of_a_look(&self) -> f64 {
-        let looks = 10_000;
-        let timer = Instant::now();
-        (0..looks).for_each(|_| self.look(Part::Rest));
-        timer.elapsed().as_nanos() as f64 / f64::from(looks)
+        let (blocks, looks) = (100, 100);
+        let times = (0..blocks).map(|_| {
+            let timer = Instant::now();
+            (0..looks).for_each(|_| self.look(Part::Rest));
+            timer.elapsed().as_nanos() as f64 / f64::from(looks)
+        });
+        times.fold(f64::INFINITY, f64::min)
     }
 }
 

@@ -332,9 +332,10 @@ mod tests {
 
     #[test]
     fn what_the_engine_has_not_got_is_said_and_not_timed() {
-        let case = Case { threads: &[1_000], ..CASES[0] };
-        let peaks = Peaks(vec![]);
-        let row = step_row(&case, InstructionSet::Portable, 1_000, &peaks);
+        let (case, peaks) = (&CASES[0], Peaks(vec![]));
+        let missing = InstructionSet::ALL.into_iter().find(|set| !set.is_supported()).unwrap();
+        assert!(matches!(case.network(missing, 1), Err(NotAvailable(_))));
+        let row = step_row(case, InstructionSet::Portable, 100_000, &peaks);
         assert!(step_line(&row).contains("not available"), "{}", step_line(&row));
         assert!(parts_line(&row).is_none());
         let json = serde_json::to_value(&row).unwrap();

@@ -7,10 +7,25 @@ use serde_json::Value;
 use super::words::word as translated;
 use super::{Language, Results};
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
+pub(super) type Outcome<T> = Result<T, Box<dyn Error>>;
 
-const TABLES: [&str; 8] =
-    ["summary", "default", "default-fixed", "cleanrl", "sb3", "faults", "speed", "start-up"];
+const TABLES: [&str; 13] = [
+    "summary",
+    "default",
+    "default-fixed",
+    "cleanrl",
+    "sb3",
+    "faults",
+    "speed",
+    "start-up",
+    "steps",
+    "engine",
+    "engine-parts",
+    "engine-forwards",
+    "peers",
+];
+/// The results that `cargo xtask bench` makes; all others are of `cargo xtask study`.
+const BENCHES: [&str; 4] = ["speed", "start-up", "engine", "peers"];
 
 /// The table `name` as Markdown.
 pub(super) fn table(name: &str, results: &Results, language: Language) -> Outcome<String> {
@@ -24,24 +39,33 @@ pub(super) fn table(name: &str, results: &Results, language: Language) -> Outcom
         "faults" => maker.of("faults", Maker::faults),
         "speed" => maker.of("speed", Maker::speed),
         "start-up" => maker.of("start-up", Maker::start_up),
+        "steps" => maker.steps(),
+        "engine" => maker.of("engine", Maker::engine),
+        "engine-parts" => maker.of("engine", Maker::engine_parts),
+        "engine-forwards" => maker.of("engine", Maker::engine_forwards),
+        "peers" => maker.of("peers", Maker::peers),
         _ => Err(format!("there is no such table; there are: {}", TABLES.join(", ")).into()),
     }
 }
 
-struct Maker<'a> {
-    results: &'a Results,
-    language: Language,
+pub(super) struct Maker<'a> {
+    pub(super) results: &'a Results,
+    pub(super) language: Language,
 }
 
 impl Maker<'_> {
-    fn word<'b>(&self, english: &'b str) -> &'b str {
+    pub(super) fn word<'b>(&self, english: &'b str) -> &'b str {
         translated(english, self.language)
+    }
+
+    pub(super) fn read(&self, path: &str) -> Outcome<Option<Value>> {
+        self.results.read(path)
     }
 
     /// The table of the study `name`, with its command and machine below.
     fn of(&self, name: &str, make: fn(&Self, &Value) -> Outcome<Vec<String>>) -> Outcome<String> {
-        let Some(document) = self.results.read(&format!("results/{name}.json"))? else {
-            let kind = if matches!(name, "speed" | "start-up") { "bench" } else { "study" };
+        let Some(document) = self.read(&format!("results/{name}.json"))? else {
+            let kind = if BENCHES.contains(&name) { "bench" } else { "study" };
             return Ok(format!("*{}: `cargo xtask {kind} {name}`*", self.word("not measured yet")));
         };
         let rows = make(self, get(&document, "/result")?)?;
@@ -49,10 +73,14 @@ impl Maker<'_> {
     }
 
     /// By which command and on which machine.
-    fn origin(&self, document: &Value) -> Outcome<String> {
+    pub(super) fn origin(&self, document: &Value) -> Outcome<String> {
         let text = |pointer: &str| Ok::<_, Box<dyn Error>>(get(document, pointer)?.as_str().unwrap_or("?"));
+        // Results from before they were noted have neither.
+        let noted = ["/machine/compiler", "/machine/date"].map(|pointer| document.pointer(pointer));
+        let noted: String =
+            noted.into_iter().flatten().filter_map(Value::as_str).map(|text| format!(", {text}")).collect();
         Ok(format!(
-            "<sub>`{}`; {}, {} {}, {}, {} {}</sub>",
+            "<sub>`{}`; {}, {} {}, {}, {} {}{noted}</sub>",
             text("/command")?,
             text("/machine/processor")?,
             get(document, "/machine/cores")?,
@@ -313,15 +341,15 @@ impl Maker<'_> {
     }
 }
 
-fn row(label: &str, cells: &[&str]) -> String {
+pub(super) fn row(label: &str, cells: &[&str]) -> String {
     format!("| {label} | {} |", cells.join(" | "))
 }
 
-fn get<'a>(value: &'a Value, pointer: &str) -> Outcome<&'a Value> {
+pub(super) fn get<'a>(value: &'a Value, pointer: &str) -> Outcome<&'a Value> {
     value.pointer(pointer).ok_or_else(|| format!("the results have no {pointer}").into())
 }
 
-fn number(value: &Value, pointer: &str) -> Outcome<f64> {
+pub(super) fn number(value: &Value, pointer: &str) -> Outcome<f64> {
     get(value, pointer)?.as_f64().ok_or_else(|| format!("{pointer} is no number").into())
 }
 
@@ -339,7 +367,7 @@ fn whole(value: &Value, keys: &[&str]) -> Outcome<String> {
     Ok(numbers?.join(" / "))
 }
 
-fn thousands(number: f64) -> String {
+pub(super) fn thousands(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {

@@ -89,6 +89,30 @@ const KOREAN: &[(&str, &str)] = &[
     ("program start, one env step, exit: ms", "프로그램 시작, 환경 스텝 하나, 종료: ms"),
     ("open goal", "남은 목표"),
     ("at least SB3's {}", "SB3의 {} 이상"),
+    ("network", "네트워크"),
+    ("batch", "배치"),
+    ("instruction set", "명령어 집합"),
+    ("threads", "스레드"),
+    ("µs: median / least", "µs: 중앙값 / 최소"),
+    ("of its peak", "자체 최고치 대비"),
+    ("of the best peak", "최고 명령어 집합의 최고치 대비"),
+    ("of the core's peak", "코어 최고치 대비"),
+    ("reached", "달성"),
+    ("yes", "예"),
+    ("no", "아니요"),
+    ("not available", "없음"),
+    ("Measured peak of one core", "측정한 코어 하나의 최고치"),
+    ("sample and gather", "샘플링과 수집"),
+    ("target forward", "타겟 순전파"),
+    ("online forward", "온라인 순전파"),
+    ("loss", "손실"),
+    ("backward", "역전파"),
+    ("optimiser", "최적화기"),
+    ("rest", "나머지"),
+    ("PyTorch / deepq", "PyTorch / deepq"),
+    ("best JAX / deepq", "가장 빠른 JAX / deepq"),
+    ("Versions", "버전"),
+    ("µs a gradient step, one core", "경사 스텝 하나의 µs, 코어 하나"),
     ("published 488.69 ± 16.11", "발표된 값 488.69 ± 16.11"),
 ];
 
@@ -104,7 +128,12 @@ mod tests {
             after.filter_map(|after| after.split('"').next().map(str::to_owned)).collect()
         };
         let variants = include_str!("../faults.rs").split("const TRUNCATION").next().unwrap_or_default();
-        let asked = [of(include_str!("render.rs"), "word(\""), of(variants, "(\"")].concat();
+        let asked = [
+            of(include_str!("render.rs"), "word(\""),
+            of(include_str!("steps.rs"), "word(\""),
+            of(variants, "(\""),
+        ]
+        .concat();
         assert!(asked.len() > 40, "{asked:?}");
         let missing: Vec<&String> = asked
             .iter()
