@@ -229,7 +229,7 @@ impl QNetwork for CpuNetwork {
 
     fn optimizer_step(&mut self, learning_rate: f32, max_gradient_norm: Option<f32>) {
         let Self { kernels, team, optimizer, online, gradient, .. } = self;
-        optimizer.step(kernels, team, learning_rate, max_gradient_norm, online.values_mut(), gradient);
+        optimizer.step((kernels, team), learning_rate, max_gradient_norm, online.values_mut(), gradient);
     }
 
     fn update_target(&mut self, tau: f32) {
@@ -237,7 +237,7 @@ impl QNetwork for CpuNetwork {
         if tau == 1.0 {
             target.copy_from_slice(online);
         } else {
-            self.kernels.move_towards(&mut self.team, tau, online, target);
+            self.kernels.move_towards(tau, online, target);
         }
     }
 
@@ -271,5 +271,26 @@ impl QNetwork for CpuNetwork {
 
     fn load_optimizer(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
         self.optimizer.load(&self.plan, state)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use deepq_core::testing::conformance;
+
+    /// Unit tests let a team share every pass, however small.
+    #[test]
+    fn a_team_passes_the_suite() {
+        for threads in [2, 3] {
+            conformance::run(|spec, optimizer, initial| {
+                let mut stream = RandomStream::new(0, "initialization", 0);
+                let network = CpuNetwork::new(spec, optimizer, &mut stream);
+                let mut network = network.unwrap_or_else(|error| panic!("{error}")).with_threads(threads);
+                network.set_parameters(Parameters::Online, initial);
+                network.set_parameters(Parameters::Target, initial);
+                Box::new(network)
+            });
+        }
     }
 }

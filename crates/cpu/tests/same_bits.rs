@@ -3,20 +3,31 @@
 mod common;
 
 use common::{bits, mlp, network, numbers, train};
-use deepq_core::network::{NetworkSpec, Parameters, QNetwork};
+use deepq_core::network::{InputShape, NetworkSpec, Parameters, QNetwork};
 use deepq_core::{Observation, RandomStream};
 use deepq_cpu::InstructionSet;
 
+/// Every instruction set with one thread, and with two and three.
+fn engines() -> impl Iterator<Item = (InstructionSet, usize)> {
+    InstructionSet::supported().into_iter().flat_map(|set| [1, 2, 3].map(|threads| (set, threads)))
+}
+
 fn same_bits_after(steps: usize, spec: &NetworkSpec, batch: usize) {
-    let results: Vec<_> = InstructionSet::supported()
-        .into_iter()
-        .map(|set| {
+    let results: Vec<_> = engines()
+        .map(|(set, threads)| {
             let mut stream = RandomStream::new(11, "test", 0);
-            (set, bits(&train(&mut network(spec, 5, set), batch, steps, &mut stream)))
+            let mut network = network(spec, 5, set).with_threads(threads);
+            assert_eq!(network.threads(), threads);
+            (set, threads, bits(&train(&mut network, batch, steps, &mut stream)))
         })
         .collect();
-    for (set, result) in &results[1..] {
-        assert!(*result == results[0].1, "{set} and {} differ on {:?}", results[0].0, spec.layers);
+    let (first, _, expected) = &results[0];
+    for (set, threads, result) in &results[1..] {
+        assert!(
+            result == expected,
+            "{set} with {threads} threads and {first} with one differ on {:?}",
+            spec.layers
+        );
     }
 }
 
@@ -26,8 +37,36 @@ fn after_1000_steps_of_the_tutorials_network() {
 }
 
 #[test]
+fn after_100_steps_of_cleanrls_network() {
+    same_bits_after(100, &mlp(&[4, 120, 84, 2]), 128);
+}
+
+#[test]
 fn after_1000_steps_of_a_wider_network() {
     same_bits_after(1000, &mlp(&[4, 120, 84, 2]), 17);
+}
+
+// Large enough that threads share every pass.
+#[test]
+fn after_20_steps_of_the_zoos_network() {
+    same_bits_after(20, &mlp(&[4, 256, 256, 2]), 128);
+}
+
+#[test]
+fn after_2_steps_of_the_network_for_atari() {
+    same_bits_after(2, &NetworkSpec::nature(4, 4), 32);
+}
+
+#[test]
+fn after_20_steps_of_the_network_for_minatar() {
+    same_bits_after(20, &NetworkSpec::minatar(4, 6), 32);
+}
+
+#[test]
+fn after_a_step_of_a_residual_network() {
+    let mut spec = NetworkSpec::impala(3, 1, 5);
+    spec.input = InputShape::ChannelsFirst { channels: 3, height: 37, width: 30 };
+    same_bits_after(1, &spec, 7);
 }
 
 #[test]

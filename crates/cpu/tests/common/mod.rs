@@ -2,7 +2,7 @@
 #![allow(dead_code)] // Each test program uses a part of it.
 
 use deepq_core::network::{Initialization, LayerSpec, NetworkSpec, OptimizerConfig, Parameters, QNetwork};
-use deepq_core::{Observation, RandomStream};
+use deepq_core::{ElementKind, ObservationBuffer, RandomStream};
 use deepq_cpu::{CpuNetwork, InstructionSet};
 
 /// A network with first parameters of seed `seed`.
@@ -23,6 +23,15 @@ pub(crate) fn numbers(stream: &mut RandomStream, len: usize) -> Vec<f32> {
     (0..len).map(|_| 2.0 * stream.uniform_f32() - 1.0).collect()
 }
 
+/// Random observations of a network.
+pub(crate) fn observations(stream: &mut RandomStream, spec: &NetworkSpec, batch: usize) -> ObservationBuffer {
+    let len = batch * spec.inputs();
+    match spec.element {
+        ElementKind::F32 => ObservationBuffer::F32(numbers(stream, len)),
+        ElementKind::U8 => ObservationBuffer::U8((0..len).map(|_| stream.below(256) as u8).collect()),
+    }
+}
+
 /// `steps` steps of the optimiser towards random targets; returns all parameters and the last outputs.
 pub(crate) fn train(
     network: &mut CpuNetwork,
@@ -30,14 +39,16 @@ pub(crate) fn train(
     steps: usize,
     stream: &mut RandomStream,
 ) -> Vec<f32> {
-    let (inputs, outputs) = (network.spec().inputs(), network.spec().outputs());
+    let spec = network.spec().clone();
+    let outputs = spec.outputs();
     let mut output = vec![0.0; batch * outputs];
     for step in 0..steps {
-        let observation = numbers(stream, batch * inputs);
+        let observation = observations(stream, &spec, batch);
+        let observation = observation.as_observation();
         let wanted = numbers(stream, batch * outputs);
-        network.forward(Parameters::Target, Observation::F32(&observation), &mut output);
+        network.forward(Parameters::Target, observation, &mut output);
         let next = output.clone();
-        network.forward_train(Observation::F32(&observation), &mut output);
+        network.forward_train(observation, &mut output);
         let d_output: Vec<f32> = output
             .iter()
             .zip(&wanted)
