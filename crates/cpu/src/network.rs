@@ -229,7 +229,7 @@ impl QNetwork for CpuNetwork {
 
     fn optimizer_step(&mut self, learning_rate: f32, max_gradient_norm: Option<f32>) {
         let Self { kernels, team, optimizer, online, gradient, .. } = self;
-        optimizer.step((kernels, team), learning_rate, max_gradient_norm, online.values_mut(), gradient);
+        optimizer.step(kernels, team, learning_rate, max_gradient_norm, online.values_mut(), gradient);
     }
 
     fn update_target(&mut self, tau: f32) {
@@ -237,7 +237,7 @@ impl QNetwork for CpuNetwork {
         if tau == 1.0 {
             target.copy_from_slice(online);
         } else {
-            self.kernels.move_towards(tau, online, target);
+            self.kernels.move_towards(&mut self.team, tau, online, target);
         }
     }
 

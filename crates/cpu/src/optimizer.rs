@@ -45,10 +45,12 @@ impl OptimizerState {
         self.gradient_steps
     }
 
-    /// One step along `gradient`, scaled down to the norm `max_gradient_norm` where it is longer.
+    /// One step along `gradient`, scaled down to the norm `max_gradient_norm` where it is longer. The team shares
+    /// it where the vectors are long.
     pub(crate) fn step(
         &mut self,
-        (kernels, team): (&Kernels, &mut Team),
+        kernels: &Kernels,
+        team: &mut Team,
         learning_rate: f32,
         max_gradient_norm: Option<f32>,
         parameters: &mut [f32],
@@ -58,12 +60,11 @@ impl OptimizerState {
             clipping_scale(limit, kernels.sum_of_squares(team, gradient, &mut self.partial))
         });
         let step = self.begin(learning_rate, scale);
-        kernels.update_together(team, &step, self.stretch(parameters, gradient));
+        kernels.update(team, &step, self.stretch(parameters, gradient));
     }
 
-    /// Counts a step and works out its numbers. It is taken with [`Kernels::update`] on the whole
-    /// [`stretch`](Self::stretch), or on parts of it that make up the whole.
-    pub(crate) fn begin(&mut self, learning_rate: f32, gradient_scale: f32) -> OptimizerStep {
+    /// Counts a step and works out its numbers.
+    fn begin(&mut self, learning_rate: f32, gradient_scale: f32) -> OptimizerStep {
         self.gradient_steps += 1;
         let rate = f64::from(learning_rate);
         let (formula, decay) = numbers(&self.config, self.gradient_steps, rate);
@@ -71,7 +72,7 @@ impl OptimizerState {
     }
 
     /// All vectors that a step works on.
-    pub(crate) fn stretch<'a>(&'a mut self, parameters: &'a mut [f32], gradient: &'a [f32]) -> Stretch<'a> {
+    fn stretch<'a>(&'a mut self, parameters: &'a mut [f32], gradient: &'a [f32]) -> Stretch<'a> {
         let slots = self.slots.each_mut().map(|slot| &mut **slot);
         Stretch { parameters, gradient, slots }
     }
@@ -296,15 +297,40 @@ mod tests {
                 let mut others = parameters.clone();
                 for step in 0..10 {
                     let gradient = values(LEN, step);
-                    whole.step((&kernels, &mut Team::new(1)), 0.01, None, &mut parameters, &gradient);
+                    whole.step(&kernels, &mut Team::new(1), 0.01, None, &mut parameters, &gradient);
                     let numbers = parts.begin(0.01, 1.0);
                     let (first, rest) = parts.stretch(&mut others, &gradient).split_at(16);
                     let (second, third) = rest.split_at(112);
-                    [third, first, second].into_iter().for_each(|part| kernels.update(&numbers, part));
+                    let update = |part| kernels.update_stretch(&numbers, part);
+                    [third, first, second].into_iter().for_each(update);
                     let (found, expected) = (all_bits(&others, &parts), all_bits(&parameters, &whole));
                     assert!(found == expected, "{config:?}, {kernels:?}, step {step}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_team_gives_the_same_bits() {
+        const LEN: usize = 5 * CHUNK + 96;
+        let kernels = Kernels::new(InstructionSet::detect()).unwrap();
+        for config in configs() {
+            let mut results = [1, 2, 3, 7].map(|threads| {
+                let mut team = Team::new(threads);
+                let mut optimizer = OptimizerState::new(config, LEN).unwrap();
+                let mut parameters = values(LEN, 1);
+                for step in 0..3 {
+                    let limit = Some(0.5);
+                    optimizer.step(&kernels, &mut team, 0.01, limit, &mut parameters, &values(LEN, step));
+                }
+                let mut target = values(LEN, 9);
+                kernels.move_towards(&mut team, 0.1, &parameters, &mut target);
+                let mut bits_of_all = all_bits(&parameters, &optimizer);
+                bits_of_all.push(bits(&target));
+                bits_of_all
+            });
+            let alone = std::mem::take(&mut results[0]);
+            assert!(results[1..].iter().all(|result| *result == alone), "{config:?}");
         }
     }
 
@@ -320,7 +346,8 @@ mod tests {
                     for step in 0..100 {
                         let limit = (step % 2 == 0).then_some(0.5);
                         optimizer.step(
-                            (kernels, &mut Team::new(1)),
+                            kernels,
+                            &mut Team::new(1),
                             0.01,
                             limit,
                             &mut parameters,
@@ -343,7 +370,7 @@ mod tests {
                 parameters[20] = 1.0;
                 for step in 0..20 {
                     gradient[20] = [1e3, -1e-3, 0.0][step % 3];
-                    optimizer.step((&kernels, &mut Team::new(1)), 0.1, Some(1.0), &mut parameters, &gradient);
+                    optimizer.step(&kernels, &mut Team::new(1), 0.1, Some(1.0), &mut parameters, &gradient);
                 }
                 parameters[20] = 0.0;
                 assert!(parameters.iter().all(|value| value.to_bits() == 0), "{config:?}: {parameters:?}");
@@ -362,11 +389,11 @@ mod tests {
             for config in configs() {
                 let mut optimizer = OptimizerState::new(config, 16).unwrap();
                 let mut parameters = [0.0; 16];
-                optimizer.step((&kernels, &mut Team::new(1)), 1e-3, None, &mut parameters, &[1.0; 16]);
+                optimizer.step(&kernels, &mut Team::new(1), 1e-3, None, &mut parameters, &[1.0; 16]);
                 for _ in 0..3_000 {
                     // Weight decay is a gradient of its own: hold the parameter where there is none.
                     parameters.fill(0.0);
-                    optimizer.step((&kernels, &mut Team::new(1)), 1e-3, None, &mut parameters, &[0.0; 16]);
+                    optimizer.step(&kernels, &mut Team::new(1), 1e-3, None, &mut parameters, &[0.0; 16]);
                     let mut state = optimizer.slots.iter().flat_map(|slot| slot.iter());
                     assert!(state.all(|value| !value.is_subnormal()), "{config:?}, {kernels:?}");
                 }
@@ -395,7 +422,7 @@ mod tests {
             let gradient: Vec<f32> = (0..1600).map(|index| 0.1 + index as f32 * 1e-3).collect();
             let (mut parameters, mut negative) = (vec![0.0; 1600], false);
             for _ in 0..400 {
-                optimizer.step((&kernels, &mut Team::new(1)), 1e-3, None, &mut parameters, &gradient);
+                optimizer.step(&kernels, &mut Team::new(1), 1e-3, None, &mut parameters, &gradient);
                 let [square, mean, _] = &optimizer.slots;
                 negative |= square.iter().zip(mean.iter()).any(|(v, m)| (-m).mul_add(*m, *v) < 0.0);
             }
@@ -410,20 +437,19 @@ mod tests {
             let values = values(len, 3);
             let expected: f64 = values.iter().map(|value| f64::from(*value).powi(2)).sum();
             let mut partial = vec![f32::NAN; partial_sums(len)];
-            let sums: Vec<f64> = kernels()
-                .iter()
-                .map(|kernels| kernels.sum_of_squares(&mut Team::new(1), &values, &mut partial))
-                .collect();
+            let mut sum = |kernels: &Kernels, values: &[f32], threads| {
+                kernels.sum_of_squares(&mut Team::new(threads), values, &mut partial)
+            };
+            let sums: Vec<f64> = kernels().iter().map(|kernels| sum(kernels, &values, 1)).collect();
             assert!((sums[0] / expected - 1.0).abs() < 1e-6, "{len}: {} and {expected}", sums[0]);
             assert!(sums.iter().all(|sum| sum.to_bits() == sums[0].to_bits()), "{len}: {sums:?}");
-            // Padding changes nothing, and chunks may be summed one by one.
+            // Neither padding nor threads change anything.
             let mut padded = values.clone();
             padded.resize(len.next_multiple_of(CHUNK), 0.0);
-            assert_eq!(kernels()[0].sum_of_squares(&mut Team::new(1), &padded, &mut partial), sums[0]);
-            for (chunk, sum) in values.chunks(CHUNK).zip(&mut partial).rev() {
-                kernels()[0].squares_of_chunks(chunk, std::slice::from_mut(sum));
+            assert_eq!(sum(&kernels()[0], &padded, 1), sums[0]);
+            for threads in [2, 3, 5, 100] {
+                assert_eq!(sum(&kernels()[0], &values, threads), sums[0], "{len}, {threads} threads");
             }
-            assert_eq!(crate::kernels::total(&partial), sums[0]);
         }
     }
 

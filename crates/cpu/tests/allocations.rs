@@ -8,8 +8,9 @@ use std::cell::Cell;
 
 use common::{mlp, network, numbers};
 use deepq_core::network::{Parameters, QNetwork};
+use deepq_core::testing::conformance;
 use deepq_core::{Observation, RandomStream};
-use deepq_cpu::InstructionSet;
+use deepq_cpu::{CpuNetwork, InstructionSet};
 
 struct Counting;
 
@@ -63,5 +64,23 @@ fn a_gradient_step_allocates_nothing() {
             [1, 33, 64, 32].into_iter().for_each(&mut step);
         }
         assert_eq!(ALLOCATIONS.get() - before, 0, "{set}");
+    }
+}
+
+#[test]
+fn no_optimizer_allocates() {
+    let spec = mlp(&[4, 24, 2]);
+    for optimizer in conformance::optimizers() {
+        let mut stream = RandomStream::new(1, "test", 0);
+        let set = InstructionSet::detect();
+        let mut network = CpuNetwork::with_instruction_set(&spec, optimizer, &mut stream, set).unwrap();
+        let mut output = [0.0; 2];
+        network.forward_train(Observation::F32(&[1.0; 4]), &mut output);
+        network.backward(&output);
+        let before = ALLOCATIONS.get();
+        for step in 0..10 {
+            network.optimizer_step(1e-3, (step % 2 == 0).then_some(1e-3));
+        }
+        assert_eq!(ALLOCATIONS.get() - before, 0, "{optimizer:?}");
     }
 }

@@ -4,6 +4,7 @@ mod common;
 
 use common::{bits, mlp, network, numbers, train};
 use deepq_core::network::{Parameters, QNetwork};
+use deepq_core::testing::conformance;
 use deepq_core::{Observation, RandomStream, StateError, StateReader, StateWriter};
 use deepq_cpu::{CpuNetwork, InstructionSet};
 
@@ -64,6 +65,35 @@ fn wrong_state_is_refused_and_changes_nothing() {
     assert!(load(&mut other, b"no state at all").is_err());
     assert_eq!(saved(&other), before);
     assert_eq!(saved(&trained), good);
+}
+
+/// The same vectors mean something else to another optimiser.
+#[test]
+fn the_state_of_another_optimizer_is_refused() {
+    let make = |optimizer| {
+        let mut stream = RandomStream::new(1, "initialization", 0);
+        let mut network = CpuNetwork::new(&mlp(&[3, 5, 2]), optimizer, &mut stream).unwrap();
+        train(&mut network, 4, 3, &mut stream);
+        network
+    };
+    let mut networks: Vec<_> = conformance::optimizers().into_iter().map(make).collect();
+    let states: Vec<_> = networks.iter().map(saved).collect();
+    // "adam" of "adamw": the tag, its length before it.
+    let tag = |state: &[u8]| state[..8 + state[0] as usize].to_vec();
+    let mut refused = 0;
+    for (network, own) in networks.iter_mut().zip(&states) {
+        for other in &states {
+            let loaded = load(network, other);
+            assert_eq!(loaded.is_ok(), tag(other) == tag(own), "{:?}", String::from_utf8_lossy(&tag(other)));
+            if loaded.is_err() {
+                refused += 1;
+            } else {
+                load(network, own).unwrap();
+            }
+            assert_eq!(saved(network), *own);
+        }
+    }
+    assert!(refused > 100, "{refused}");
 }
 
 #[test]

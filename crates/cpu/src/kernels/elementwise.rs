@@ -12,20 +12,14 @@
 //! operation on such a number takes as long as a hundred others. So state nearer to 0 than 2⁻¹⁰⁰ becomes 0.
 //! Beside any epsilon of use (1e-8 squared is 2⁻⁵³, 1e-15 is 2⁻⁵⁰) it changes no parameter.
 
-use std::sync::{Mutex, PoisonError};
-
-use super::Kernels;
 use super::dispatch::Operation;
 use super::simd::Simd;
-use super::team::{MOST_WORKERS, Team};
+use super::stretches::{WORTH_A_TEAM, hand_out, stretch_len};
+use super::{Kernels, Team};
 use crate::aligned::LINE;
 
 /// The most vectors of state that an optimiser has.
 pub(crate) const MOST_SLOTS: usize = 3;
-
-/// Elements from which on a pass over vectors is worth a team: some tens of microseconds. Unit tests let a team
-/// share the smallest.
-pub(super) const WORTH_A_TEAM: usize = if cfg!(test) { 0 } else { 1 << 16 };
 
 /// One step of an optimiser, with everything that depends on the step count already worked out.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +89,7 @@ pub(crate) struct SgdStep {
 
 /// A stretch of the vectors that an optimiser works on: all of one length, a multiple of 16. Slots that it does
 /// not use are empty.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Stretch<'a> {
     pub(crate) parameters: &'a mut [f32],
     pub(crate) gradient: &'a [f32],
@@ -312,29 +306,28 @@ impl Operation for MoveTowards {
 }
 
 impl Kernels {
-    /// One step of an optimiser, shared by a team where the vectors are long.
-    pub(crate) fn update_together(&self, team: &mut Team, step: &OptimizerStep, stretch: Stretch<'_>) {
-        let len = stretch.parameters.len();
+    /// One step of an optimiser, shared by the team where the vectors are long.
+    pub(crate) fn update(&self, team: &mut Team, step: &OptimizerStep, whole: Stretch<'_>) {
+        let len = whole.parameters.len();
         if team.count() == 1 || len < WORTH_A_TEAM {
-            return self.update(step, stretch);
+            return self.update_stretch(step, whole);
         }
-        let (mut rest, mut done) = (stretch, 0);
-        let pieces: [Mutex<Option<Stretch<'_>>>; MOST_WORKERS] = std::array::from_fn(|index| {
-            let end = team.end_of_share(index, len, LINE);
-            let (piece, others) = std::mem::take(&mut rest).split_at(end - done);
-            (rest, done) = (others, end);
-            Mutex::new(Some(piece))
-        });
-        team.run(&|worker| {
-            let piece = pieces[worker.index].lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some(piece) = piece {
-                self.update(step, piece);
+        let each = stretch_len(team, len, LINE);
+        let mut rest = Some(whole);
+        let stretches = std::iter::from_fn(|| {
+            let whole = rest.take()?;
+            if whole.parameters.len() <= each {
+                return Some(whole);
             }
+            let (first, others) = whole.split_at(each);
+            rest = Some(others);
+            Some(first)
         });
+        hand_out(team, stretches, &|stretch| self.update_stretch(step, stretch));
     }
 
     /// One step of an optimiser on a stretch of its vectors.
-    pub(crate) fn update(&self, step: &OptimizerStep, stretch: Stretch<'_>) {
+    pub(crate) fn update_stretch(&self, step: &OptimizerStep, stretch: Stretch<'_>) {
         match step.formula {
             Formula::Adam(rule) => self.apply(rule, step, stretch),
             Formula::RmsProp { step: numbers, centered, momentum } => match (centered, momentum) {
@@ -388,8 +381,19 @@ impl Kernels {
         unsafe { self.run(operation) }
     }
 
-    /// `target += tau · (online − target)`. Both have the same length, a multiple of 16.
-    pub(crate) fn move_towards(&self, tau: f32, online: &[f32], target: &mut [f32]) {
+    /// `target += tau · (online − target)`, shared by the team where the vectors are long. Both have the same
+    /// length, a multiple of 16.
+    pub(crate) fn move_towards(&self, team: &mut Team, tau: f32, online: &[f32], target: &mut [f32]) {
+        if team.count() == 1 || target.len() < WORTH_A_TEAM {
+            return self.move_stretch_towards(tau, online, target);
+        }
+        assert_eq!(online.len(), target.len(), "both sets of parameters must have the same length");
+        let each = stretch_len(team, target.len(), LINE);
+        let stretches = online.chunks(each).zip(target.chunks_mut(each));
+        hand_out(team, stretches, &|(online, target)| self.move_stretch_towards(tau, online, target));
+    }
+
+    fn move_stretch_towards(&self, tau: f32, online: &[f32], target: &mut [f32]) {
         let len = target.len();
         assert!(
             len.is_multiple_of(LINE) && online.len() == len,

@@ -26,15 +26,16 @@ mod passes;
 mod peak;
 mod rows;
 mod simd;
+mod stretches;
 mod team;
 mod tiles;
 
 pub(crate) use elementwise::{
     AdamStep, Decay, Formula, MOST_SLOTS, OptimizerStep, RmsPropStep, SgdStep, Stretch,
 };
-pub(crate) use norm::partial_sums;
 #[cfg(test)]
-pub(crate) use norm::{CHUNK, total};
+pub(crate) use norm::CHUNK;
+pub(crate) use norm::partial_sums;
 pub(crate) use passes::{Batch, ForwardRoom, TrainingRoom, Weights};
 pub(crate) use team::Team;
 

@@ -1,12 +1,9 @@
 //! The sum of the squares of a flat vector, for the norm of the gradient.
 
-use std::sync::{Mutex, PoisonError};
-
-use super::Kernels;
 use super::dispatch::Operation;
-use super::elementwise::WORTH_A_TEAM;
 use super::simd::Simd;
-use super::team::{MOST_WORKERS, Team};
+use super::stretches::{WORTH_A_TEAM, hand_out, stretch_len};
+use super::{Kernels, Team};
 use crate::aligned::LINE;
 
 /// Elements that give one partial sum. A fixed number, so that no number of threads changes a bit.
@@ -63,8 +60,8 @@ pub(crate) fn partial_sums(len: usize) -> usize {
 
 impl Kernels {
     /// The sum of the squares of each chunk of [`CHUNK`] elements; the last one may be shorter. The length is a
-    /// multiple of 16. Vectors that begin with a chunk may be summed in several calls, in any order.
-    pub(crate) fn squares_of_chunks(&self, values: &[f32], partial: &mut [f32]) {
+    /// multiple of 16.
+    fn squares_of_chunks(&self, values: &[f32], partial: &mut [f32]) {
         assert!(
             values.len().is_multiple_of(LINE) && partial.len() == partial_sums(values.len()),
             "a vector to be summed must have a length that is a multiple of 16, and a place for each chunk"
@@ -75,35 +72,16 @@ impl Kernels {
         }
     }
 
-    /// The sum of all squares: the chunks' sums, added in their order in double precision. A team shares the
-    /// chunks of a long vector.
+    /// The sum of all squares: the chunks' sums, which the team shares where the vector is long, added in their
+    /// order in double precision.
     pub(crate) fn sum_of_squares(&self, team: &mut Team, values: &[f32], partial: &mut [f32]) -> f64 {
-        match team.count() > 1 && values.len() >= WORTH_A_TEAM {
-            true => self.squares_together(team, values, partial),
-            false => self.squares_of_chunks(values, partial),
+        if team.count() == 1 || values.len() < WORTH_A_TEAM {
+            self.squares_of_chunks(values, partial);
+        } else {
+            let each = stretch_len(team, values.len(), CHUNK);
+            let stretches = values.chunks(each).zip(partial.chunks_mut(each / CHUNK));
+            hand_out(team, stretches, &|(values, partial)| self.squares_of_chunks(values, partial));
         }
-        total(partial)
+        partial.iter().fold(0.0, |sum, partial| sum + f64::from(*partial))
     }
-
-    fn squares_together(&self, team: &mut Team, values: &[f32], partial: &mut [f32]) {
-        let (chunks, mut rest, mut done) = (partial.len(), partial, 0);
-        let pieces: [_; MOST_WORKERS] = std::array::from_fn(|index| {
-            let end = team.end_of_share(index, chunks, 1);
-            let (piece, others) = std::mem::take(&mut rest).split_at_mut(end - done);
-            let values = &values[(done * CHUNK).min(values.len())..(end * CHUNK).min(values.len())];
-            (rest, done) = (others, end);
-            Mutex::new(Some((values, piece)))
-        });
-        team.run(&|worker| {
-            let piece = pieces[worker.index].lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some((values, partial)) = piece {
-                self.squares_of_chunks(values, partial);
-            }
-        });
-    }
-}
-
-/// The partial sums, added in their order in double precision.
-pub(crate) fn total(partial: &[f32]) -> f64 {
-    partial.iter().fold(0.0, |sum, partial| sum + f64::from(*partial))
 }

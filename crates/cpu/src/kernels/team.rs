@@ -12,9 +12,6 @@ use std::thread::JoinHandle;
 /// How often a thread looks for its fellows before it lets the system run something else: some microseconds.
 const LOOKS: usize = 4_000;
 
-/// The largest team.
-pub(super) const MOST_WORKERS: usize = 32;
-
 /// One of the threads of a team, as the function that it runs sees it.
 #[derive(Clone, Copy)]
 pub(super) struct Worker<'a> {
@@ -112,10 +109,10 @@ pub(crate) struct Team {
 }
 
 impl Team {
-    /// A team of `count` threads, the caller's own among them: from 1 to [`MOST_WORKERS`]. The caller's alone,
-    /// where the system gives no more.
+    /// A team of `count` threads, the caller's own among them. The caller's alone, where the system does not give
+    /// as many.
     pub(crate) fn new(count: usize) -> Self {
-        let mut team = Self { shared: Arc::new(Shared::new(count.clamp(1, MOST_WORKERS))), helpers: vec![] };
+        let mut team = Self { shared: Arc::new(Shared::new(count.max(1))), helpers: vec![] };
         for index in 1..team.shared.count {
             let shared = team.shared.clone();
             let helper = std::thread::Builder::new().name(format!("deepq-{index}"));
@@ -126,12 +123,6 @@ impl Team {
             }
         }
         team
-    }
-
-    /// Where the share of worker `index` of `total` things ends, as [`Worker::share`] has it.
-    pub(super) fn end_of_share(&self, index: usize, total: usize, grain: usize) -> usize {
-        let worker = Worker { index: index.min(self.count() - 1), count: self.count(), barrier: None };
-        worker.share(total, grain).end
     }
 
     /// How many threads work.
