@@ -346,6 +346,9 @@ impl Fault {
             LayerSpec::Tanh if self == Fault::TanhSlopeOfInput => (math::tanh(x), 1.0 - x * x),
             LayerSpec::Tanh => (math::tanh(x), 1.0 - math::tanh(x) * math::tanh(x)),
             LayerSpec::Silu if self == Fault::SiluSlopeOfLogistic => (math::silu(x), math::sigmoid(x)),
+            LayerSpec::Silu if self == Fault::SiluOverflows => {
+                (x * x.exp() / (1.0 + x.exp()), math::silu_derivative(x))
+            }
             LayerSpec::Silu => (math::silu(x), math::silu_derivative(x)),
             LayerSpec::Gelu if self == Fault::GeluByTanh => {
                 let inner = (2.0 / std::f32::consts::PI).sqrt() * (x + 0.044715 * x * x * x);

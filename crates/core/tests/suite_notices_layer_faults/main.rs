@@ -22,6 +22,8 @@ enum Fault {
     TanhSlopeOfInput,
     /// The slope of SiLU forgets the second term.
     SiluSlopeOfLogistic,
+    /// SiLU divides one large number by another.
+    SiluOverflows,
     /// GELU is the approximation with tanh.
     GeluByTanh,
     /// The variance divides by one less.
@@ -109,11 +111,12 @@ fn complaint(each: conformance::Check, fault: Fault, specs: &[conformance::Named
 }
 
 /// Each fault with the check that is to notice it and a part of what it says.
-const FAULTS: [(Fault, conformance::Check, &str); 33] = [
+const FAULTS: [(Fault, conformance::Check, &str); 34] = [
     (Fault::SlopeAtZero, conformance::gradients_of_equal_values, "gradient of"),
     (Fault::ReluHidesNan, conformance::not_a_number_is_not_hidden, "NaN"),
     (Fault::TanhSlopeOfInput, conformance::values_and_gradients, "\"tanh\""),
     (Fault::SiluSlopeOfLogistic, conformance::gradients_are_differences, "\"silu\""),
+    (Fault::SiluOverflows, conformance::large_values, "\"silu\""),
     (Fault::GeluByTanh, conformance::values_and_gradients, "\"gelu\""),
     (Fault::VarianceUnbiased, conformance::values_and_gradients, "\"layer norm\""),
     (Fault::EpsilonOutsideRoot, conformance::values_and_gradients, "\"layer norm"),

@@ -1,6 +1,6 @@
 //! What every network engine must do.
 //!
-//! ```
+//! ```no_run
 //! use deepq_core::testing::{ReferenceNetwork, conformance};
 //!
 //! conformance::run(|spec, optimizer, initial| Box::new(ReferenceNetwork::new(spec, optimizer, initial)));
@@ -37,7 +37,7 @@ pub use specs::{NamedSpec, specs};
 pub use state::{damaged_state, state_round_trip};
 pub use training::{optimizers, target_updates, trajectory};
 pub use values::{
-    a_forward_between_disturbs_nothing, gradients_are_differences, gradients_of_equal_values,
+    a_forward_between_disturbs_nothing, gradients_are_differences, gradients_of_equal_values, large_values,
     not_a_number_is_not_hidden, values_and_gradients,
 };
 
@@ -53,10 +53,11 @@ pub type Make<'a> = &'a dyn Fn(&NetworkSpec, OptimizerConfig, &[f32]) -> Box<dyn
 pub type Check = fn(Make<'_>, &[NamedSpec]);
 
 /// All checks, each with its name.
-pub const CHECKS: [(&str, Check); 11] = [
+pub const CHECKS: [(&str, Check); 12] = [
     ("values_and_gradients", values_and_gradients),
     ("gradients_are_differences", gradients_are_differences),
     ("gradients_of_equal_values", gradients_of_equal_values),
+    ("large_values", large_values),
     ("a_forward_between_disturbs_nothing", a_forward_between_disturbs_nothing),
     ("not_a_number_is_not_hidden", not_a_number_is_not_hidden),
     ("noise", noise),

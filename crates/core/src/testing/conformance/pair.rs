@@ -140,7 +140,10 @@ impl Pair {
                 ObservationBuffer::U8((0..len).map(|_| self.stream.below(256) as u8).collect())
             }
         };
-        let fractions = (0..each).map(|_| self.stream.uniform_f32()).collect();
+        let mut fractions: Vec<f32> = (0..each).map(|_| self.stream.uniform_f32()).collect();
+        if let [first, _, .., last] = &mut fractions[..] {
+            (*first, *last) = (0.0, 1.0);
+        }
         Inputs { batch: 1, observation, fractions, outputs: self.named.spec.outputs() * each.max(1) }
     }
 

@@ -157,6 +157,26 @@ fn keeps_equal_values(layers: &[LayerSpec]) -> bool {
     keeps
 }
 
+/// Observations a thousand times as large as usual give the reference's values, and gradients that are numbers:
+/// no activation function overflows on the way to its limit.
+///
+/// # Panics
+/// Where it is not so.
+pub fn large_values(make: Make<'_>, specs: &[NamedSpec]) {
+    for named in specs {
+        let mut pair = Pair::new(make, named, OptimizerConfig::default());
+        pair.move_target();
+        let mut inputs = pair.inputs_anywhere(17);
+        let ObservationBuffer::F32(observation) = &mut inputs.observation else { continue };
+        observation.iter_mut().for_each(|value| *value *= 1000.0);
+        pair.compare_values(&inputs, "of large observations");
+        pair.backward(&inputs);
+        let gradient = pair.network.gradient();
+        let place = gradient.iter().position(|d| !d.is_finite());
+        assert!(place.is_none(), "gradient of {named} for large observations: element {place:?} is none");
+    }
+}
+
 /// Passes with either set of parameters and a batch of another size, and noise set for the target network, between
 /// `forward_train` and `backward` change no bit of the gradient.
 ///
