@@ -20,6 +20,9 @@ pub enum Parameters {
 /// Bytes enter the first layer divided by 255. Batches are row-major. The batch size is whatever the slices hold
 /// and may change from call to call; buffers grow when they must, and a call with a size that was seen before
 /// allocates nothing.
+///
+/// # Panics
+/// Where a slice has not the length that a method asks for. Values are never left half written without a word.
 pub trait QNetwork: Send {
     /// What it is made of.
     fn spec(&self) -> &NetworkSpec;
@@ -63,7 +66,8 @@ pub trait QNetwork: Send {
     /// Sets the noise of the noisy layers for all later passes with these parameters, or takes it away: then a
     /// noisy layer is a linear one. A network is made without.
     ///
-    /// `noise` is what [`NetworkSpec::draw_noise`] draws, [`NetworkSpec::noise_len`] numbers.
+    /// `noise` is what [`NetworkSpec::draw_noise`] draws, [`NetworkSpec::noise_len`] numbers. It is no part of the
+    /// parameters: steps of the optimiser, target updates and new parameters leave it as it is.
     fn set_noise(&mut self, parameters: Parameters, noise: Option<&[f32]>);
 
     /// Computes the gradient of the loss by the online parameters from its gradient by the outputs of the
