@@ -199,13 +199,7 @@ impl Evaluator {
 }
 
 fn make(registry: &Registry, id: &str) -> Result<Box<dyn Env>, ConfigError> {
-    registry.make(id).map_err(|error| {
-        let allowed = error.allowed.iter().map(String::as_str);
-        ConfigError {
-            nearest: error.nearest.clone(),
-            ..ConfigError::unknown_name("ENV", "environment", id, allowed)
-        }
-    })
+    registry.make(id).map_err(|error| ConfigError::unknown_env("ENV", &error))
 }
 
 #[cfg(test)]

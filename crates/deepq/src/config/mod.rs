@@ -1,14 +1,19 @@
 //! The configuration of a run: what a preset holds, and what a run directory's `config.toml` shows in full.
 
+mod engine;
+mod network;
 mod parse;
 mod presets;
 mod validate;
 
+pub use engine::{EngineConfig, Threads};
+pub(crate) use network::find_layer;
+pub use network::{Architecture, ChannelAxis, NetworkConfig};
 pub use parse::ConfigError;
 pub use presets::{Preset, algorithms, presets};
 
 use deepq_core::loss::ErrorFunction;
-use deepq_core::network::{Initialization, OptimizerConfig, Parameters};
+use deepq_core::network::{OptimizerConfig, Parameters};
 use deepq_core::replay::SamplerConfig;
 use deepq_core::{Period, Schedule, TargetUpdate};
 use serde::{Deserialize, Serialize};
@@ -50,6 +55,9 @@ pub struct Config {
     /// What is told while training.
     #[serde(default)]
     pub log: LogConfig,
+    /// How it is computed, which changes nothing of what comes out.
+    #[serde(default)]
+    pub engine: EngineConfig,
 }
 
 /// The environment.
@@ -126,20 +134,6 @@ pub enum LossConfig {
         #[serde(default)]
         average_over_actions: bool,
     },
-}
-
-/// The network: fully connected layers with ReLU between them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NetworkConfig {
-    /// Widths of the hidden layers.
-    pub hidden: Vec<usize>,
-    /// How weights and biases begin.
-    #[serde(default)]
-    pub initialization: Initialization,
-    /// What each element of an observation is divided by first; nothing where it is left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub divide_observations_by: Option<Vec<f32>>,
 }
 
 /// The memory of past transitions.

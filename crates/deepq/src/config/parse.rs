@@ -1,5 +1,7 @@
 //! From text to a configuration, with errors that show the place.
 
+use deepq_envs::UnknownEnv;
+
 use super::{Config, Preset};
 
 /// A configuration, or a name given on the command line, that cannot be used.
@@ -33,6 +35,13 @@ impl ConfigError {
         error.allowed = allowed.into_iter().map(str::to_owned).collect();
         error.nearest = nearest(found, &error.allowed);
         error
+    }
+
+    /// An environment that there is none of; `place` is where its name stands.
+    pub fn unknown_env(place: &str, error: &UnknownEnv) -> Self {
+        let allowed = error.allowed.iter().map(String::as_str);
+        let nearest = error.nearest.clone();
+        Self { nearest, ..Self::unknown_name(place, "environment", &error.found, allowed) }
     }
 
     pub(super) fn conflict(one: &str, other: &str) -> Self {
@@ -69,7 +78,9 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] with the line, what was found, what is allowed and what is nearest.
     pub fn from_toml(text: &str, file: &str) -> Result<Self, ConfigError> {
+        let table: toml::Table = toml::from_str(text).map_err(|error| describe(&error, text, file))?;
         let config: Self = toml::from_str(text).map_err(|error| describe(&error, text, file))?;
+        check_keys(&table, &config, file)?;
         config
             .validate()
             .map_err(|error| ConfigError { place: format!("{file}: {}", error.place), ..error })?;
@@ -96,6 +107,7 @@ impl Config {
             };
             assign(&mut table, path.trim(), parse_value(value.trim()), &flag)?;
             config = table.clone().try_into().map_err(|error| describe(&error, "", &flag))?;
+            check_keys(&table, &config, &flag)?;
         }
         let place = |error: ConfigError| match set {
             [] => ConfigError { place: format!("{file}: {}", error.place), ..error },
@@ -130,6 +142,41 @@ fn assign(table: &mut toml::Table, path: &str, value: toml::Value, flag: &str) -
     }
     table.insert(last.to_owned(), value);
     Ok(())
+}
+
+/// Refuses keys that serde passes over: those beside the name of a kind that has none, as in
+/// `{ kind = "relu", size = 3 }`. Whatever was understood is there again when the configuration is written.
+fn check_keys(given: &toml::Table, config: &Config, place: &str) -> Result<(), ConfigError> {
+    let understood = toml::Table::try_from(config).expect("a configuration is a table of plain values");
+    match unread_key(given, &understood, "") {
+        None => Ok(()),
+        Some((path, key, allowed)) => {
+            let place = format!("{place}: {}", path.trim_start_matches('.'));
+            Err(ConfigError::unknown_name(&place, "key", key, allowed))
+        }
+    }
+}
+
+/// The first key of `given` that `understood` lacks: the path of its table, the key, and those that are there.
+fn unread_key<'a>(
+    given: &'a toml::Table,
+    understood: &'a toml::Table,
+    path: &str,
+) -> Option<(String, &'a str, Vec<&'a str>)> {
+    use toml::Value::{Array, Table};
+    given.iter().find_map(|(key, value)| match (value, understood.get(key)) {
+        (_, None) => Some((path.to_owned(), key.as_str(), understood.keys().map(String::as_str).collect())),
+        (Table(given), Some(Table(understood))) => unread_key(given, understood, &format!("{path}.{key}")),
+        (Array(given), Some(Array(understood))) => {
+            given.iter().zip(understood).enumerate().find_map(|(index, pair)| match pair {
+                (Table(given), Table(understood)) => {
+                    unread_key(given, understood, &format!("{path}.{key}.{index}"))
+                }
+                _ => None,
+            })
+        }
+        _ => None,
+    })
 }
 
 /// Says where in `text` the error is, and which of the allowed names is nearest to an unknown one.
@@ -174,7 +221,8 @@ mod tests {
             "exploration.epsilon.to=0.2",
         ])
         .unwrap();
-        assert_eq!((config.learning.gamma, config.network.hidden), (0.9, vec![8, 8]));
+        assert_eq!(config.learning.gamma, 0.9);
+        assert!(config.to_toml().contains("hidden = [8, 8]"), "{}", config.to_toml());
         assert_eq!(config.target.period, deepq_core::Period::Episodes { every: 3, first: None });
     }
 

@@ -135,7 +135,8 @@ mod tests {
     #[test]
     fn an_algorithm_stands_for_the_environments_preset_of_that_name() {
         let (config, preset) = Config::resolve("CartPole-v1", None, Some("cleanrl-dqn"), &[]).unwrap();
-        assert_eq!((preset.env, config.network.hidden), (Some("CartPole-v1"), vec![120, 84]));
+        assert_eq!(preset.env, Some("CartPole-v1"));
+        assert!(config.to_toml().contains("hidden = [120, 84]"), "{}", config.to_toml());
         let (_, preset) = Config::resolve("CartPole-v1", None, Some("double-dqn"), &[]).unwrap();
         assert_eq!(preset.env, None);
     }

@@ -6,7 +6,12 @@ use deepq_core::{Period, Schedule};
 use super::{Config, ConfigError, FinalPolicy, LossConfig};
 
 /// Fails with the key, the value and what is allowed unless `holds`.
-fn check(holds: bool, key: &str, found: impl std::fmt::Display, allowed: &str) -> Result<(), ConfigError> {
+pub(super) fn check(
+    holds: bool,
+    key: &str,
+    found: impl std::fmt::Display,
+    allowed: &str,
+) -> Result<(), ConfigError> {
     match holds {
         true => Ok(()),
         false => Err(ConfigError::new(key, format!("found {found}, allowed is {allowed}"))),
@@ -24,7 +29,9 @@ impl Config {
     pub fn validate(&self) -> Result<(), ConfigError> {
         self.validate_stop()?;
         self.validate_learning()?;
-        self.validate_network()?;
+        self.network.validate()?;
+        self.validate_optimizer()?;
+        self.engine.threads.validate()?;
         self.validate_exploration()?;
         self.validate_evaluation()?;
         check((1..=65536).contains(&self.env.copies), "env.copies", self.env.copies, "1 to 65536")?;
@@ -86,14 +93,7 @@ impl Config {
         Ok(())
     }
 
-    fn validate_network(&self) -> Result<(), ConfigError> {
-        for width in &self.network.hidden {
-            check((1..=65536).contains(width), "network.hidden", width, "widths of 1 to 65536")?;
-        }
-        for by in self.network.divide_observations_by.iter().flatten() {
-            let holds = by.is_finite() && *by != 0.0;
-            check(holds, "network.divide_observations_by", by, "numbers other than 0")?;
-        }
+    fn validate_optimizer(&self) -> Result<(), ConfigError> {
         match self.optimizer.validate() {
             Ok(()) => Ok(()),
             Err(error) => check(false, &format!("optimizer.{}", error.setting), error.found, error.allowed),

@@ -54,6 +54,9 @@ pub struct RunInfo {
     pub host: String,
     /// The instruction set of the CPU engine.
     pub instruction_set: String,
+    /// How many threads shared its large passes; null for runs before there were threads.
+    #[serde(default)]
+    pub threads: Option<usize>,
     /// When it began, in UTC (ISO 8601).
     pub started_at: String,
     /// Seconds of training; null until it ended.

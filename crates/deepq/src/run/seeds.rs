@@ -66,6 +66,7 @@ pub fn train_seeds<O: Observer>(
         seeds.iter().try_for_each(|seed| RunDirectory::check_free(&run_path(parent, *seed)))?;
     }
     let failed = AtomicBool::new(false);
+    let beside_others = request.beside_others || seeds.len() > 1;
     let runs: Result<Vec<Option<RunSummary>>, Error> = seeds
         .into_par_iter()
         .with_max_len(1)
@@ -75,7 +76,7 @@ pub fn train_seeds<O: Observer>(
             }
             let out = request.out.as_ref().map(|parent| run_path(parent, seed));
             let mut observer = UntilFailure::new(observer(seed), &failed);
-            let outcome = train(&TrainRequest { seed, out, ..request.clone() }, &mut observer);
+            let outcome = train(&TrainRequest { seed, out, beside_others, ..request.clone() }, &mut observer);
             if outcome.is_err() {
                 failed.store(true, Ordering::Relaxed);
             }

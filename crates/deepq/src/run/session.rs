@@ -33,6 +33,8 @@ pub struct TrainRequest {
     pub registry: Registry,
     /// Set to true to end training cleanly.
     pub stop_flag: Arc<AtomicBool>,
+    /// Whether other runs go on beside it, which leaves it one thread where the configuration has no other number.
+    pub beside_others: bool,
 }
 
 impl TrainRequest {
@@ -46,6 +48,7 @@ impl TrainRequest {
             command: vec![],
             registry: Registry::builtin(),
             stop_flag: Arc::new(AtomicBool::new(false)),
+            beside_others: false,
         }
     }
 }
@@ -107,14 +110,15 @@ impl Observer for CheckpointWriter<'_> {
 /// Where the configuration cannot be used (nothing was written then), or where the run fails: the directory
 /// then stays, with the status `failed`.
 pub fn train(request: &TrainRequest, observer: &mut dyn Observer) -> Result<RunSummary, Error> {
-    let mut trainer = Trainer::with_registry(&request.config, request.seed, &request.registry)?;
+    let mut trainer =
+        Trainer::beside(request.beside_others, &request.config, request.seed, &request.registry)?;
     trainer.set_stop_flag(Arc::clone(&request.stop_flag));
     let was_there = request.out.as_ref().is_some_and(|path| path.exists());
     let directory = match &request.out {
         Some(path) => RunDirectory::create(path)?,
         None => RunDirectory::create_fresh(&request.config.env.id, &request.config.algo, request.seed)?,
     };
-    let (directory, mut info) = begin_or_abandon(request, directory, !was_there)?;
+    let (directory, mut info) = begin_or_abandon(request, &trainer, directory, !was_there)?;
     let outcome = train_in(request, &mut trainer, &directory, &mut info, observer);
     if let Err(error) = &outcome {
         info.status = RunStatus::Failed;
@@ -128,10 +132,11 @@ pub fn train(request: &TrainRequest, observer: &mut dyn Observer) -> Result<RunS
 /// As [`begin`]; where it fails, for a full disk for example, the folder is as it was before and can be used again.
 fn begin_or_abandon(
     request: &TrainRequest,
+    trainer: &Trainer,
     directory: RunDirectory,
     with_folder: bool,
 ) -> Result<(RunDirectory, RunInfo), Error> {
-    match begin(request, &directory) {
+    match begin(request, trainer, &directory) {
         Ok(info) => Ok((directory, info)),
         Err(error) => {
             directory.abandon(with_folder);
@@ -140,7 +145,7 @@ fn begin_or_abandon(
     }
 }
 
-fn begin(request: &TrainRequest, directory: &RunDirectory) -> Result<RunInfo, Error> {
+fn begin(request: &TrainRequest, trainer: &Trainer, directory: &RunDirectory) -> Result<RunInfo, Error> {
     let info = RunInfo {
         format: 1,
         deepq: env!("CARGO_PKG_VERSION").into(),
@@ -154,6 +159,7 @@ fn begin(request: &TrainRequest, directory: &RunDirectory) -> Result<RunInfo, Er
         instruction_set: InstructionSet::from_environment()
             .unwrap_or_else(|_| InstructionSet::detect())
             .to_string(),
+        threads: Some(trainer.threads()),
         started_at: iso_8601(OffsetDateTime::now_utc()),
         wall_s: None,
         env_steps: None,
@@ -161,7 +167,7 @@ fn begin(request: &TrainRequest, directory: &RunDirectory) -> Result<RunInfo, Er
         episodes: None,
         error: None,
     };
-    directory.write_config(&request.config)?;
+    directory.write_config(trainer.config())?;
     directory.write_info(&info)?;
     Ok(info)
 }
@@ -251,19 +257,21 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("run");
         let config = Config::resolve("CartPole-v1", Some("default-fixed"), None, &[]).unwrap().0;
+        let trainer = Trainer::new(&config, 1).unwrap();
         let request = TrainRequest::new(config, "test", 1);
         for with_folder in [false, true] {
             let directory = RunDirectory::create(&path).unwrap();
             // Every write to this file fails as on a disk that is full.
             std::os::unix::fs::symlink("/dev/full", path.join("config.toml.tmp")).unwrap();
-            let error = begin_or_abandon(&request, directory, with_folder).err().unwrap().to_string();
+            let error =
+                begin_or_abandon(&request, &trainer, directory, with_folder).err().unwrap().to_string();
             assert!(error.contains("config.toml"), "{error}");
             assert_eq!(path.exists(), !with_folder);
             RunDirectory::check_free(&path).unwrap();
         }
         let directory = RunDirectory::create(&path).unwrap();
         std::fs::create_dir(path.join("run.json.tmp")).unwrap();
-        assert!(begin_or_abandon(&request, directory, true).is_err());
+        assert!(begin_or_abandon(&request, &trainer, directory, true).is_err());
         assert!(!path.join("config.toml").exists() && !path.join("run.lock").exists());
     }
 }

@@ -4,15 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use deepq_core::loss::{Loss, QLearning};
-use deepq_core::network::{NetworkSpec, QNetwork, SpecError};
+use deepq_core::network::{NetworkSpec, SpecError};
 use deepq_core::replay::{ReplayStore, ReplayStoreConfig, Sampler};
 use deepq_core::{
-    Actor, ActorConfig, ElementKind, EpsilonGreedy, Learner, LearnerConfig, Progress, RandomStream, Space,
-    VectorEnv,
+    Actor, ActorConfig, ElementKind, EpsilonGreedy, Learner, LearnerConfig, Progress, RandomStream, VectorEnv,
 };
-use deepq_cpu::CpuNetwork;
 use deepq_envs::Registry;
 
+use super::network::{channel_axis, make_network, network_spec};
 use super::{Learned, Trainer};
 use crate::config::{Config, ConfigError, LossConfig};
 use crate::{Error, Evaluator};
@@ -31,10 +30,20 @@ impl Trainer {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with_registry(config: &Config, seed: u64, registry: &Registry) -> Result<Self, Error> {
+        Self::beside(false, config, seed, registry)
+    }
+
+    /// As [`with_registry`](Self::with_registry), for a run beside others or by itself.
+    pub(crate) fn beside(
+        others: bool,
+        config: &Config,
+        seed: u64,
+        registry: &Registry,
+    ) -> Result<Self, Error> {
         config.validate()?;
         let evaluator = Evaluator::new(registry, &config.env.id)?;
         let envs = make_envs(config, registry)?;
-        let spec = network_spec(config, &envs)?;
+        let spec = network_spec(config, envs.spec())?;
         let store_config = ReplayStoreConfig {
             capacity: config.replay.capacity,
             envs: envs.len(),
@@ -45,7 +54,8 @@ impl Trainer {
         };
         check_memory(&store_config)?;
         check_network_memory(config, &spec)?;
-        let network = make_network(config, &spec, seed)?;
+        let network = make_network(config, &spec, seed, config.engine.threads.count(others))?;
+        let threads = network.threads();
         let policy = EpsilonGreedy::new(seed, envs.len(), spec.actions);
         let actor_config = ActorConfig {
             n_step: config.learning.n_step,
@@ -63,11 +73,16 @@ impl Trainer {
             max_gradient_norm: config.learning.max_gradient_norm,
             target_update: config.target,
         };
+        let mut settled = config.clone();
+        if let Some(axis) = channel_axis(&spec) {
+            settled.network.settle_channels(axis);
+        }
         Ok(Self {
-            config: config.clone(),
+            config: settled,
             seed,
+            threads,
             actor,
-            learner: Learner::new(network, make_loss(config), learner_config),
+            learner: Learner::new(Box::new(network), make_loss(config), learner_config),
             store,
             sampler: Sampler::new(config.replay.sampler, config.replay.capacity),
             replay_stream: RandomStream::new(seed, "replay", 0),
@@ -81,58 +96,9 @@ impl Trainer {
 }
 
 fn make_envs(config: &Config, registry: &Registry) -> Result<VectorEnv, ConfigError> {
-    let make =
-        |_| registry.make(&config.env.id).map_err(|error| ConfigError::new("env.id", error.to_string()));
+    let make = |_| registry.make(&config.env.id).map_err(|error| ConfigError::unknown_env("env.id", &error));
     let envs = (0..config.env.copies).map(make).collect::<Result<Vec<_>, _>>()?;
     VectorEnv::new(envs).map_err(|error| ConfigError::new("env.id", error.to_string()))
-}
-
-/// The network of a configuration, for the environment it is trained in.
-fn network_spec(config: &Config, envs: &VectorEnv) -> Result<NetworkSpec, ConfigError> {
-    spec_for(config, envs.spec().actions, envs.element(), envs.observation_len())
-}
-
-/// The network of a configuration, for its environment.
-///
-/// # Errors
-/// Where the environment is unknown, or the network does not fit it.
-pub fn network_spec_of(config: &Config, registry: &Registry) -> Result<NetworkSpec, ConfigError> {
-    let env = registry.make(&config.env.id);
-    let env = env.map_err(|error| ConfigError::new("env.id", error.to_string()))?;
-    match &env.spec().observation_space {
-        Space::Box(space) => spec_for(config, env.spec().actions, space.element, space.len()),
-        other => Err(ConfigError::new("env.id", format!("observations of {other:?} fit no network"))),
-    }
-}
-
-fn spec_for(
-    config: &Config,
-    actions: usize,
-    element: ElementKind,
-    inputs: usize,
-) -> Result<NetworkSpec, ConfigError> {
-    let network = &config.network;
-    let mut spec = NetworkSpec::mlp(inputs, &network.hidden, actions, network.initialization);
-    spec.element = element;
-    if let Some(by) = &network.divide_observations_by {
-        if by.len() != inputs {
-            let message = format!(
-                "found {} numbers, allowed is one for each of the {inputs} elements of an observation of {}",
-                by.len(),
-                config.env.id
-            );
-            return Err(ConfigError::new("network.divide_observations_by", message));
-        }
-        spec = spec.with_divided_observations(by.clone());
-    }
-    spec.layout().map_err(|error| ConfigError::new("network", error.to_string()))?;
-    Ok(spec)
-}
-
-fn make_network(config: &Config, spec: &NetworkSpec, seed: u64) -> Result<Box<dyn QNetwork>, ConfigError> {
-    let mut stream = RandomStream::new(seed, "initialization", 0);
-    let network = CpuNetwork::new(spec, config.optimizer, &mut stream);
-    Ok(Box::new(network.map_err(|error| ConfigError::new("network", error.to_string()))?))
 }
 
 fn make_loss(config: &Config) -> Box<dyn Loss> {
@@ -168,8 +134,9 @@ fn check_network_memory(config: &Config, spec: &NetworkSpec) -> Result<(), Confi
     let rows = config.learning.batch_size.max(config.env.copies) as u64;
     // The parameters, the target's, the gradient and the optimiser's state; a value and its gradient for each row.
     let vectors = 3 + config.optimizer.state_vectors() as u64;
-    let needed = 4 * (vectors * parameters as u64 + 2 * values * rows);
-    check_room("network.hidden", &format!("widths of {:?}", config.network.hidden), needed)
+    let numbers = vectors.saturating_mul(parameters as u64).saturating_add((2 * values).saturating_mul(rows));
+    let (key, what) = config.network.told();
+    check_room(key, &what, numbers.saturating_mul(4))
 }
 
 fn check_room(key: &str, what: &str, needed: u64) -> Result<(), ConfigError> {

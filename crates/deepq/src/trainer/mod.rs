@@ -1,9 +1,10 @@
 //! The loop: act, learn, judge, and stop.
 
 mod build;
+mod network;
 mod state;
 
-pub use build::network_spec_of;
+pub use network::network_spec_of;
 pub use state::TrainerState;
 
 use std::ops::ControlFlow;
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use deepq_core::network::QNetwork;
 use deepq_core::replay::{ReplayStore, Sampler};
-use deepq_core::{Actor, LearnMetrics, Learner, Progress, RandomStream};
+use deepq_core::{Actor, LearnMetrics, Learner, Period, Progress, RandomStream};
 
 use crate::config::{Config, FinalPolicy};
 use crate::evaluation::evaluation_seeds_at;
@@ -66,6 +67,7 @@ impl Learned {
 pub struct Trainer {
     config: Config,
     seed: u64,
+    threads: usize,
     actor: Actor,
     learner: Learner,
     store: ReplayStore,
@@ -79,7 +81,7 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// What it was made from.
+    /// What it was made from, with all settled that the environment decides.
     pub fn config(&self) -> &Config {
         &self.config
     }
@@ -87,6 +89,11 @@ impl Trainer {
     /// The seed all its random numbers come from.
     pub fn seed(&self) -> u64 {
         self.seed
+    }
+
+    /// How many threads share a large pass of the network.
+    pub fn threads(&self) -> usize {
+        self.threads
     }
 
     /// How far it has come.
@@ -308,5 +315,5 @@ impl Trainer {
 
 /// True where a multiple of `every` env steps lies between two points of a run, the second included.
 fn is_due(every: Option<u64>, before: Progress, now: Progress) -> bool {
-    every.is_some_and(|every| now.env_steps / every > before.env_steps / every)
+    every.is_some_and(|every| Period::EnvSteps { every }.passed(before, now))
 }

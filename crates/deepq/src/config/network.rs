@@ -1,0 +1,363 @@
+//! The network of a run: fully connected layers, a network that a paper gave a name, or a list of layers.
+
+use deepq_core::network::{Initialization, LayerSpec};
+use serde::{Deserialize, Serialize};
+
+use super::ConfigError;
+use super::validate::check;
+
+/// The network, its last layer aside: that one, with an output for each action, is added for the environment.
+///
+/// In files it is one table, of which exactly one of `hidden`, `architecture` and `layers` is a key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "NetworkTable", into = "NetworkTable")]
+#[non_exhaustive]
+pub enum NetworkConfig {
+    /// Fully connected layers with ReLU between them. Observations of any shape are taken as a row of numbers.
+    Hidden {
+        /// Widths of the hidden layers.
+        hidden: Vec<usize>,
+        /// How weights and biases begin.
+        initialization: Initialization,
+        /// What each element of an observation is divided by first.
+        divide_observations_by: Option<Vec<f32>>,
+    },
+    /// A network for images that a paper gave a name.
+    Architecture {
+        /// Which one.
+        architecture: Architecture,
+        /// Which axis of an observation the channels are; told from their lengths where nothing is said.
+        channels: Option<ChannelAxis>,
+    },
+    /// A list of layers. Observations of three axes are images, all others a row of numbers.
+    ///
+    /// Behind it comes a linear layer with an output for each action. Where it ends with a dueling head, each of
+    /// the head's branches gets one, that of the value with one output.
+    Layers {
+        /// The layers, first to last.
+        layers: Vec<LayerSpec>,
+        /// How weights and biases of the added layers begin.
+        initialization: Initialization,
+        /// Which axis of an observation the channels are; told from their lengths where nothing is said.
+        channels: Option<ChannelAxis>,
+    },
+}
+
+/// A network that a paper gave a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Architecture {
+    /// Young & Tian (2019): see [`NetworkSpec::minatar`](deepq_core::network::NetworkSpec::minatar).
+    Minatar,
+    /// Mnih et al. (2015): see [`NetworkSpec::nature`](deepq_core::network::NetworkSpec::nature).
+    Nature,
+    /// Espeholt et al. (2018): see [`NetworkSpec::impala`](deepq_core::network::NetworkSpec::impala).
+    Impala {
+        /// How many times as wide it is as in the paper.
+        scale: usize,
+    },
+}
+
+/// Which axis of an image the channels are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChannelAxis {
+    /// `[channel][row][column]`: stacked frames.
+    First,
+    /// `[row][column][channel]`: coloured pictures, and MinAtar's grids.
+    Last,
+}
+
+/// What stands in a file.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct NetworkTable {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hidden: Option<Vec<usize>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    architecture: Option<ArchitectureName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scale: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    initialization: Option<Initialization>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    divide_observations_by: Option<Vec<f32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channels: Option<ChannelAxis>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layers: Option<Vec<LayerSpec>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ArchitectureName {
+    Minatar,
+    Nature,
+    Impala,
+}
+
+impl TryFrom<NetworkTable> for NetworkConfig {
+    type Error = String;
+
+    fn try_from(table: NetworkTable) -> Result<Self, String> {
+        table.check_keys()?;
+        let NetworkTable { hidden, scale, initialization, divide_observations_by, channels, .. } = table;
+        let initialization = initialization.unwrap_or_default();
+        if let Some(name) = table.architecture {
+            let architecture = match name {
+                ArchitectureName::Minatar => Architecture::Minatar,
+                ArchitectureName::Nature => Architecture::Nature,
+                ArchitectureName::Impala => Architecture::Impala { scale: scale.unwrap_or(1) },
+            };
+            return Ok(Self::Architecture { architecture, channels });
+        }
+        Ok(match (table.layers, hidden) {
+            (Some(layers), _) => Self::Layers { layers, initialization, channels },
+            (None, hidden) => {
+                Self::Hidden { hidden: hidden.unwrap_or_default(), initialization, divide_observations_by }
+            }
+        })
+    }
+}
+
+impl NetworkTable {
+    /// Refuses keys that do not go together.
+    fn check_keys(&self) -> Result<(), String> {
+        let of = |given: bool, key: &'static str| given.then_some(key);
+        let kinds = [
+            of(self.hidden.is_some(), "hidden"),
+            of(self.architecture.is_some(), "architecture"),
+            of(self.layers.is_some(), "layers"),
+        ];
+        let kind = match kinds.into_iter().flatten().collect::<Vec<_>>()[..] {
+            [kind] => kind,
+            [] => {
+                return Err(
+                    "network has none of hidden, architecture and layers; one of them is needed".into()
+                );
+            }
+            [one, other, ..] => {
+                return Err(format!(
+                    "network.{other} cannot be given together with network.{one}: each of them is a whole network. \
+                     Setting network as a whole takes the place of what is there: --set 'network={{{other}=…}}'"
+                ));
+            }
+        };
+        let impala = self.architecture == Some(ArchitectureName::Impala);
+        for (given, key, fits, belongs) in [
+            (self.scale.is_some(), "scale", impala, "architecture = \"impala\""),
+            (
+                self.initialization.is_some(),
+                "initialization",
+                kind != "architecture",
+                "hidden and with layers",
+            ),
+            (
+                self.divide_observations_by.is_some(),
+                "divide_observations_by",
+                kind == "hidden",
+                "hidden; among layers it is { kind = \"divide\", by = [..] }",
+            ),
+            (self.channels.is_some(), "channels", kind != "hidden", "architecture and with layers"),
+        ] {
+            if given && !fits {
+                return Err(format!("network.{key} does not go with {kind}: it goes with {belongs}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl From<NetworkConfig> for NetworkTable {
+    fn from(config: NetworkConfig) -> Self {
+        let none = Self::default();
+        match config {
+            NetworkConfig::Hidden { hidden, initialization, divide_observations_by } => Self {
+                hidden: Some(hidden),
+                initialization: Some(initialization),
+                divide_observations_by,
+                ..none
+            },
+            NetworkConfig::Architecture { architecture, channels } => {
+                let (name, scale) = match architecture {
+                    Architecture::Minatar => (ArchitectureName::Minatar, None),
+                    Architecture::Nature => (ArchitectureName::Nature, None),
+                    Architecture::Impala { scale } => (ArchitectureName::Impala, Some(scale)),
+                };
+                Self { architecture: Some(name), scale, channels, ..none }
+            }
+            NetworkConfig::Layers { layers, initialization, channels } => {
+                Self { layers: Some(layers), initialization: Some(initialization), channels, ..none }
+            }
+        }
+    }
+}
+
+/// The widest layer. With [`MOST_LAYERS`] and [`MOST_ROWS`] it keeps all counts of parameters below 2⁶³.
+const MOST_OUTPUTS: usize = 65536;
+/// The largest filter, step or window of an image's layer.
+const MOST_ROWS: usize = 1024;
+/// The longest list of layers, those inside others counted.
+const MOST_LAYERS: usize = 1024;
+/// How deep residual blocks may stand inside each other.
+const MOST_DEPTH: usize = 4;
+
+impl NetworkConfig {
+    /// Sets which axis the channels are, where nothing was said.
+    pub(crate) fn settle_channels(&mut self, axis: ChannelAxis) {
+        match self {
+            Self::Hidden { .. } => {}
+            Self::Architecture { channels, .. } | Self::Layers { channels, .. } => {
+                channels.get_or_insert(axis);
+            }
+        }
+    }
+
+    /// The key and the value that say what it is made of, for messages.
+    pub(crate) fn told(&self) -> (&'static str, String) {
+        match self {
+            Self::Hidden { hidden, .. } => ("network.hidden", format!("widths of {hidden:?}")),
+            Self::Architecture { architecture: Architecture::Impala { scale }, .. } => {
+                ("network.scale", format!("{scale} times the widths"))
+            }
+            Self::Architecture { .. } => ("network.architecture", "its layers".into()),
+            Self::Layers { .. } => ("network.layers", "these layers".into()),
+        }
+    }
+
+    /// Checks all that can be checked without the environment.
+    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+        match self {
+            Self::Hidden { hidden, divide_observations_by, .. } => {
+                for width in hidden {
+                    let holds = (1..=MOST_OUTPUTS).contains(width);
+                    check(holds, "network.hidden", width, "widths of 1 to 65536")?;
+                }
+                check_divisors("network.divide_observations_by", divide_observations_by.as_deref())
+            }
+            Self::Architecture { architecture: Architecture::Impala { scale }, .. } => {
+                check((1..=64).contains(scale), "network.scale", scale, "1 to 64")
+            }
+            Self::Architecture { .. } => Ok(()),
+            Self::Layers { layers, .. } => {
+                let count = count(layers);
+                check(count <= MOST_LAYERS, "network.layers", format!("{count} layers"), "up to 1024")?;
+                check_layers(layers, "network.layers", 0)?;
+                check_end(layers, "network.layers")
+            }
+        }
+    }
+}
+
+fn check_divisors(key: &str, divisors: Option<&[f32]>) -> Result<(), ConfigError> {
+    for by in divisors.into_iter().flatten() {
+        check(by.is_finite() && *by != 0.0, key, by, "numbers other than 0")?;
+    }
+    Ok(())
+}
+
+/// The lists of layers inside a layer.
+fn branches(layer: &LayerSpec) -> Vec<(&'static str, &[LayerSpec])> {
+    match layer {
+        LayerSpec::Residual { layers } => vec![("layers", layers)],
+        LayerSpec::Dueling { value, advantage } => vec![("value", value), ("advantage", advantage)],
+        _ => vec![],
+    }
+}
+
+fn count(layers: &[LayerSpec]) -> usize {
+    layers.iter().map(|layer| 1 + branches(layer).iter().map(|(_, inner)| count(inner)).sum::<usize>()).sum()
+}
+
+/// The place of the first layer, in their order, of which `holds` is true. Layers are counted from 0, as in the
+/// names of parameters.
+pub(crate) fn find_layer<'a>(
+    layers: &'a [LayerSpec],
+    path: &str,
+    holds: &dyn Fn(&LayerSpec) -> bool,
+) -> Option<(String, &'a LayerSpec)> {
+    layers.iter().enumerate().find_map(|(index, layer)| {
+        let path = format!("{path}.{index}");
+        if holds(layer) {
+            return Some((path, layer));
+        }
+        let inside =
+            |(name, inner): (&str, &'a [LayerSpec])| find_layer(inner, &format!("{path}.{name}"), holds);
+        branches(layer).into_iter().find_map(inside)
+    })
+}
+
+fn check_layers(layers: &[LayerSpec], path: &str, depth: usize) -> Result<(), ConfigError> {
+    check(depth <= MOST_DEPTH, path, format!("layers inside {depth} others"), "up to 4")?;
+    for (index, layer) in layers.iter().enumerate() {
+        let path = format!("{path}.{index}");
+        check_layer(layer, &path)?;
+        if let (LayerSpec::Dueling { .. }, true) = (layer, index + 1 < layers.len()) {
+            let message = "is a dueling head, which can only be the last layer";
+            return Err(ConfigError::new(path, message));
+        }
+        for (name, inner) in branches(layer) {
+            check_layers(inner, &format!("{path}.{name}"), depth + 1)?;
+        }
+    }
+    Ok(())
+}
+
+/// Checks a layer's numbers, and refuses what would be a layer in name only.
+fn check_layer(layer: &LayerSpec, path: &str) -> Result<(), ConfigError> {
+    let number = |key: &str, found: usize, least: usize, most: usize| {
+        let allowed = format!("{least} to {most}");
+        check((least..=most).contains(&found), &format!("{path}.{key}"), found, &allowed)
+    };
+    match layer {
+        LayerSpec::Divide { by } => check_divisors(&format!("{path}.by"), Some(by)),
+        LayerSpec::Linear { outputs, .. } => number("outputs", *outputs, 1, MOST_OUTPUTS),
+        LayerSpec::LayerNorm { epsilon, .. } => {
+            let holds = epsilon.is_finite() && *epsilon > 0.0;
+            check(holds, &format!("{path}.epsilon"), epsilon, "a positive number")
+        }
+        LayerSpec::Convolution { channels, size, stride, padding, .. } => {
+            number("channels", *channels, 1, MOST_OUTPUTS)?;
+            number("size", *size, 1, MOST_ROWS)?;
+            number("stride", *stride, 1, MOST_ROWS)?;
+            number("padding", *padding, 0, size - 1)
+        }
+        LayerSpec::MaxPool { size, stride, padding } => {
+            number("size", *size, 1, MOST_ROWS)?;
+            number("stride", *stride, 1, MOST_ROWS)?;
+            number("padding", *padding, 0, size / 2)
+        }
+        LayerSpec::AdaptiveMaxPool { height, width } => {
+            number("height", *height, 1, MOST_ROWS)?;
+            number("width", *width, 1, MOST_ROWS)
+        }
+        LayerSpec::NoisyLinear { .. } => Err(ConfigError::new(
+            path,
+            "is a noisy layer, whose noise no exploration of this version draws: it would learn as a plain linear \
+             layer; use { kind = \"linear\", outputs = .. }",
+        )),
+        LayerSpec::CosineEmbedding { .. } => Err(ConfigError::new(
+            path,
+            "is a cosine embedding, for whose fractions no loss of this version asks; leave it out",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a list, or a branch of a dueling head, that ends with what is added anyway.
+fn check_end(layers: &[LayerSpec], path: &str) -> Result<(), ConfigError> {
+    let Some(last) = layers.last() else { return Ok(()) };
+    let path = format!("{path}.{}", layers.len() - 1);
+    match last {
+        LayerSpec::Linear { .. } => Err(ConfigError::new(
+            path,
+            "is a linear layer at the end, right before the one with an output for each action that is added by \
+             itself: leave it out, or let { kind = \"relu\" } follow",
+        )),
+        LayerSpec::Dueling { value, advantage } => {
+            check_end(value, &format!("{path}.value"))?;
+            check_end(advantage, &format!("{path}.advantage"))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,469 @@
+//! Every kind of network that a configuration can ask for: which one it is, how it trains, how it is kept, and
+//! what is refused.
+
+mod common;
+
+use deepq::config::{Architecture, ChannelAxis, ConfigError, NetworkConfig};
+use deepq::network::{Initialization, InputShape, LayerSpec, NetworkSpec};
+use deepq::run::{CheckpointChoice, TrainRequest, train};
+use deepq::*;
+
+const ROWS: usize = 6;
+const COLUMNS: usize = 5;
+const CHANNELS: usize = 2;
+
+/// A spot in a picture of two channels. Going to the side on which it is pays 1, in the second channel the other.
+struct Spot {
+    spec: EnvSpec,
+    axis: ChannelAxis,
+    stream: RandomStream,
+    place: [usize; 3],
+    steps: u32,
+}
+
+impl Spot {
+    fn new(element: ElementKind, axis: ChannelAxis) -> Self {
+        let shape = match axis {
+            ChannelAxis::First => vec![CHANNELS, ROWS, COLUMNS],
+            ChannelAxis::Last => vec![ROWS, COLUMNS, CHANNELS],
+        };
+        let spec = picture("Spot", element, shape);
+        Self { spec, axis, stream: RandomStream::new(0, "spot", 0), place: [0; 3], steps: 0 }
+    }
+
+    fn show(&mut self, observation: ObservationMut<'_>) {
+        let [channel, row, column] = [CHANNELS, ROWS, COLUMNS].map(|length| self.stream.below(length));
+        self.place = [channel, row, column];
+        let element = match self.axis {
+            ChannelAxis::First => (channel * ROWS + row) * COLUMNS + column,
+            ChannelAxis::Last => (row * COLUMNS + column) * CHANNELS + channel,
+        };
+        match observation {
+            ObservationMut::F32(values) => {
+                values.fill(0.0);
+                values[element] = 1.0;
+            }
+            ObservationMut::U8(values) => {
+                values.fill(0);
+                values[element] = 255;
+            }
+        }
+    }
+}
+
+fn picture(id: &str, element: ElementKind, shape: Vec<usize>) -> EnvSpec {
+    let len = shape.iter().product();
+    let observation_space = BoxSpace { shape, element, low: vec![0.0; len], high: vec![255.0; len] };
+    EnvSpec {
+        id: id.into(),
+        observation_space: Space::Box(observation_space),
+        actions: 2,
+        max_episode_steps: None,
+        reward_threshold: None,
+        render_fps: 10,
+        frame_size: None,
+    }
+}
+
+impl Env for Spot {
+    fn spec(&self) -> &EnvSpec {
+        &self.spec
+    }
+
+    fn reset(&mut self, seed: Option<u64>, observation: ObservationMut<'_>) -> Result<(), EnvError> {
+        if let Some(seed) = seed {
+            self.stream = RandomStream::new(seed, "spot", 0);
+        }
+        self.steps = 0;
+        self.show(observation);
+        Ok(())
+    }
+
+    fn step(&mut self, action: usize, observation: ObservationMut<'_>) -> Result<Step, EnvError> {
+        let [channel, _, column] = self.place;
+        let right = usize::from(column > COLUMNS / 2) ^ channel;
+        self.steps += 1;
+        self.show(observation);
+        let reward = if action == right { 1.0 } else { 0.0 };
+        Ok(Step { reward, terminated: self.steps == 10, truncated: false })
+    }
+
+    fn save_state(&self, state: &mut StateWriter) {
+        self.stream.save_state(state);
+        self.place.iter().for_each(|place| state.u64(*place as u64));
+        state.u64(u64::from(self.steps));
+    }
+
+    fn load_state(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
+        self.stream.load_state(state)?;
+        for place in &mut self.place {
+            *place = state.u64_at_most("place", 9)? as usize;
+        }
+        self.steps = state.u64_at_most("steps", 10)? as u32;
+        Ok(())
+    }
+}
+
+/// An environment that is only asked what it gives.
+struct Mute(EnvSpec);
+
+impl Env for Mute {
+    fn spec(&self) -> &EnvSpec {
+        &self.0
+    }
+    fn reset(&mut self, _: Option<u64>, _: ObservationMut<'_>) -> Result<(), EnvError> {
+        Ok(())
+    }
+    fn step(&mut self, _: usize, _: ObservationMut<'_>) -> Result<Step, EnvError> {
+        Ok(Step::default())
+    }
+    fn save_state(&self, _: &mut StateWriter) {}
+    fn load_state(&mut self, _: &mut StateReader<'_>) -> Result<(), StateError> {
+        Ok(())
+    }
+}
+
+fn registry() -> Registry {
+    use ChannelAxis::{First, Last};
+    let mut registry = Registry::builtin();
+    for (id, element, axis) in [
+        ("SpotFirst", ElementKind::F32, First),
+        ("SpotLast", ElementKind::F32, Last),
+        ("SpotBytes", ElementKind::U8, Last),
+    ] {
+        registry.register(id, "a spot", move || Spot::new(element, axis)).unwrap();
+    }
+    for (id, shape) in [
+        ("Atari", vec![4, 84, 84]),
+        ("Grid", vec![10, 10, 4]),
+        ("Cube", vec![10, 10, 10]),
+        ("Table", vec![7, 9]),
+        ("Film", vec![2, 3, 4, 5]),
+        ("Endless", vec![3, 100_000, 100_000]),
+    ] {
+        // Bounds of the endless one would take gigabytes, and nobody asks for them.
+        let mut spec = picture(id, ElementKind::U8, vec![1]);
+        if let Space::Box(space) = &mut spec.observation_space {
+            space.shape = shape;
+        }
+        registry.register(id, "only a shape", move || Mute(spec.clone())).unwrap();
+    }
+    registry
+}
+
+fn resolve(env: &str, network: &str) -> Result<Config, ConfigError> {
+    let set = [
+        &format!("network={network}"),
+        "stop.env_steps=400",
+        "learning.start_env_steps=50",
+        "evaluation={final_episodes=20}",
+        "replay.capacity=400",
+    ]
+    .map(ToOwned::to_owned);
+    Config::resolve(env, None, Some("dqn"), &set).map(|(config, _)| config)
+}
+
+fn spec_of(env: &str, network: &str) -> Result<NetworkSpec, ConfigError> {
+    network_spec_of(&resolve(env, network)?, &registry())
+}
+
+const CONVOLUTIONS: &str = r#"{initialization="glorot-uniform",layers=[
+    {kind="convolution",channels=4,size=3},{kind="relu"},
+    {kind="residual",layers=[{kind="convolution",channels=4,size=3,padding=1},{kind="silu"}]},
+    {kind="max-pool",size=2,stride=2},{kind="flatten"},{kind="layer-norm"},{kind="linear",outputs=16},
+    {kind="tanh"}]}"#;
+const DUELING: &str = r#"{channels="last",layers=[{kind="flatten"},{kind="linear",outputs=16},{kind="relu"},
+    {kind="dueling",value=[],advantage=[{kind="linear",outputs=8},{kind="gelu"}]}]}"#;
+
+#[test]
+fn each_kind_of_network_is_what_it_says() {
+    let hidden = spec_of("CartPole-v1", r#"{hidden=[24,12],initialization="glorot-uniform"}"#).unwrap();
+    assert_eq!(hidden, NetworkSpec::mlp(4, &[24, 12], 2, Initialization::GlorotUniform));
+    let row = spec_of("Grid", "{hidden=[8]}").unwrap();
+    assert_eq!((row.input, row.element), (InputShape::Vector { len: 400 }, ElementKind::U8));
+    assert_eq!(spec_of("Atari", r#"{architecture="nature"}"#).unwrap(), NetworkSpec::nature(4, 2));
+    assert_eq!(spec_of("Atari", r#"{architecture="impala"}"#).unwrap(), NetworkSpec::impala(4, 1, 2));
+    assert_eq!(spec_of("Atari", r#"{architecture="impala",scale=2}"#).unwrap(), NetworkSpec::impala(4, 2, 2));
+    let grid = spec_of("Grid", r#"{architecture="minatar"}"#).unwrap();
+    assert_eq!(grid, NetworkSpec { element: ElementKind::U8, ..NetworkSpec::minatar(4, 2) });
+
+    let layers = spec_of("SpotFirst", CONVOLUTIONS).unwrap().layers;
+    let last = LayerSpec::Linear { outputs: 2, initialization: Initialization::GlorotUniform };
+    assert_eq!((layers.len(), &layers[8]), (9, &last));
+    let layers = spec_of("SpotLast", DUELING).unwrap().layers;
+    let LayerSpec::Dueling { value, advantage } = &layers[3] else { panic!("{layers:?}") };
+    assert_eq!((layers.len(), &value[..]), (4, &[LayerSpec::linear(1)][..]));
+    assert_eq!((advantage.len(), &advantage[2]), (3, &LayerSpec::linear(2)));
+    let empty = spec_of("CartPole-v1", "{layers=[]}").unwrap().layers;
+    assert_eq!(empty, [LayerSpec::linear(2)]);
+}
+
+#[test]
+fn channels_are_the_shorter_axis_unless_somebody_says_so() {
+    let first = |channels, height, width| InputShape::ChannelsFirst { channels, height, width };
+    let last = |height, width, channels| InputShape::ChannelsLast { height, width, channels };
+    let convolution = r#"layers=[{kind="convolution",channels=2,size=1},{kind="flatten"}]"#;
+    for (env, network, input) in [
+        ("Atari", r#"architecture="nature""#, first(4, 84, 84)),
+        ("Atari", convolution, first(4, 84, 84)),
+        ("Grid", r#"architecture="minatar""#, last(10, 10, 4)),
+        ("Grid", convolution, last(10, 10, 4)),
+        ("Grid", r#"channels="first",layers=[{kind="flatten"}]"#, first(10, 10, 4)),
+        ("Cube", r#"architecture="minatar""#, last(10, 10, 10)),
+        ("Cube", r#"architecture="impala""#, first(10, 10, 10)),
+        ("Cube", r#"architecture="impala",channels="last""#, last(10, 10, 10)),
+        ("Cube", r#"channels="last",layers=[{kind="flatten"}]"#, last(10, 10, 10)),
+        ("Table", "layers=[]", InputShape::Vector { len: 63 }),
+        ("Film", "layers=[]", InputShape::Vector { len: 120 }),
+    ] {
+        let spec = spec_of(env, &format!("{{{network}}}")).unwrap_or_else(|error| panic!("{env}: {error}"));
+        assert_eq!(spec.input, input, "{env} {network}");
+    }
+}
+
+/// The place and the message of an error, with what helps.
+fn told(error: &ConfigError) -> String {
+    format!("{error} {}", error.help().unwrap_or_default())
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let one = |layer: &str| format!("{{layers=[{layer}]}}");
+    let deep = (0..6)
+        .fold(r#"{kind="relu"}"#.to_owned(), |inner, _| format!(r#"{{kind="residual",layers=[{inner}]}}"#));
+    for (network, words) in [
+        ("{}".to_owned(), vec!["none of hidden, architecture and layers"]),
+        (
+            r#"{hidden=[8],architecture="nature"}"#.into(),
+            vec!["architecture cannot", "network.hidden", "--set"],
+        ),
+        (
+            "{hidden=[8],layers=[]}".into(),
+            vec!["network.layers cannot be given together with network.hidden"],
+        ),
+        ("{hidden=[8],scale=2}".into(), vec!["network.scale does not go with hidden", "impala"]),
+        (r#"{hidden=[8],channels="last"}"#.into(), vec!["network.channels does not go with hidden"]),
+        (r#"{architecture="nature",scale=2}"#.into(), vec!["network.scale", "architecture = \"impala\""]),
+        (
+            r#"{architecture="nature",initialization="glorot-uniform"}"#.into(),
+            vec!["network.initialization does not go with architecture"],
+        ),
+        (
+            "{layers=[],divide_observations_by=[1.0]}".into(),
+            vec!["divide_observations_by", "kind = \"divide\""],
+        ),
+        (r#"{architecture="impala",scale=0}"#.into(), vec!["network.scale: found 0, allowed is 1 to 64"]),
+        (
+            r#"{architecture="natur"}"#.into(),
+            vec!["no value 'natur'", "'nature'?", "minatar, nature, impala"],
+        ),
+        (r#"{architecture="nature",channels="lst"}"#.into(), vec!["'lst'", "did you mean 'last'?"]),
+        ("{hiden=[8]}".into(), vec!["no key 'hiden'", "did you mean 'hidden'?"]),
+        (one(r#"{kind="conv",channels=4,size=3}"#), vec!["no value 'conv'", "did you mean 'convolution'?"]),
+        (one(r#"{kind="convolution",chanels=4,size=3}"#), vec!["no key 'chanels'", "'channels'?"]),
+        (one(r#"{kind="relu",size=3}"#), vec!["network.layers.0: there is no key 'size'", "there are: kind"]),
+        (
+            one(r#"{kind="residual",layers=[{kind="relu"},{kind="flatten",x=1}]}"#),
+            vec!["network.layers.0.layers.1: there is no key 'x'"],
+        ),
+        (
+            one(r#"{kind="linear",outputs=0},{kind="relu"}"#),
+            vec!["network.layers.0.outputs: found 0, allowed is 1"],
+        ),
+        (one(r#"{kind="convolution",channels=0,size=3}"#), vec!["network.layers.0.channels: found 0"]),
+        (one(r#"{kind="convolution",channels=1,size=3,stride=0}"#), vec!["network.layers.0.stride: found 0"]),
+        (
+            one(r#"{kind="convolution",channels=1,size=3,padding=3}"#),
+            vec!["network.layers.0.padding: found 3, allowed is 0 to 2"],
+        ),
+        (one(r#"{kind="max-pool",size=3,stride=1,padding=2}"#), vec!["padding: found 2, allowed is 0 to 1"]),
+        (one(r#"{kind="layer-norm",epsilon=0}"#), vec!["network.layers.0.epsilon: found 0"]),
+        (one(r#"{kind="divide",by=[1.0,0.0]}"#), vec!["network.layers.0.by: found 0"]),
+        (
+            one(r#"{kind="relu"},{kind="noisy-linear",outputs=8},{kind="relu"}"#),
+            vec!["network.layers.1: is a noisy layer", "no exploration of this version"],
+        ),
+        (
+            one(r#"{kind="dueling",value=[{kind="noisy-linear",outputs=8}],advantage=[]}"#),
+            vec!["network.layers.0.value.0: is a noisy layer"],
+        ),
+        (one(r#"{kind="cosine-embedding"}"#), vec!["network.layers.0: is a cosine embedding", "no loss"]),
+        (
+            one(r#"{kind="dueling",value=[],advantage=[]},{kind="relu"}"#),
+            vec!["layers.0: is a dueling head", "last"],
+        ),
+        (
+            one(r#"{kind="relu"},{kind="linear",outputs=2}"#),
+            vec!["network.layers.1: is a linear layer at the end"],
+        ),
+        (
+            one(r#"{kind="dueling",value=[],advantage=[{kind="linear",outputs=2}]}"#),
+            vec!["network.layers.0.advantage.0: is a linear layer at the end"],
+        ),
+        (one(&vec![r#"{kind="relu"}"#; 1025].join(",")), vec!["network.layers: found 1025 layers"]),
+        (one(&deep), vec!["found layers inside 5 others"]),
+        (r#"{layers=[],atoms=51}"#.into(), vec!["there is no key 'atoms'"]),
+    ] {
+        let error = told(&resolve("CartPole-v1", &network).expect_err(&network));
+        for word in words {
+            assert!(error.contains(word), "{network}: '{word}' is missing in: {error}");
+        }
+    }
+}
+
+#[test]
+fn networks_that_do_not_fit_the_observations_are_refused() {
+    let cartpole = "an observation of CartPole-v1 is 4 numbers";
+    for (env, network, words) in [
+        (
+            "CartPole-v1",
+            r#"{architecture="nature"}"#,
+            ["network.architecture: this network is for images", cartpole],
+        ),
+        (
+            "CartPole-v1",
+            r#"{layers=[{kind="relu"},{kind="convolution",channels=4,size=3}]}"#,
+            ["network.layers.1: this layer is for images", cartpole],
+        ),
+        (
+            "CartPole-v1",
+            r#"{channels="first",layers=[{kind="linear",outputs=4},{kind="relu"}]}"#,
+            ["network.channels: the axis of the channels is for images", cartpole],
+        ),
+        (
+            "Table",
+            r#"{architecture="minatar"}"#,
+            ["three axes", "an observation of Table is [7, 9] bytes; network.hidden takes any"],
+        ),
+        (
+            "Cube",
+            r#"{layers=[{kind="flatten"}]}"#,
+            [
+                "network.channels: is not given, and an observation of Cube is [10, 10, 10] bytes",
+                "\"first\" and \"last\"",
+            ],
+        ),
+        (
+            "Grid",
+            r#"{architecture="nature"}"#,
+            ["network.architecture: its layer 2", "an observation of Grid is [10, 10, 4] bytes"],
+        ),
+        (
+            "Grid",
+            r#"{layers=[{kind="linear",outputs=4},{kind="relu"}]}"#,
+            ["network.layers.0: ", "flatten it first"],
+        ),
+        (
+            "Grid",
+            r#"{layers=[{kind="convolution",channels=4,size=3},{kind="relu"}]}"#,
+            ["network.layers: the last layer gives an image of 8 rows", "{ kind = \"flatten\" } follow"],
+        ),
+        (
+            "Grid",
+            r#"{layers=[{kind="convolution",channels=4,size=11},{kind="flatten"}]}"#,
+            ["network.layers.0: ", "11 rows"],
+        ),
+        ("CartPole-v1", "{layers=[{kind=\"divide\",by=[1.0,2.0]}]}", ["network.layers.0: ", "but gets 4"]),
+        (
+            "Endless",
+            "{layers=[{kind=\"relu\"},{kind=\"flatten\"}]}",
+            ["network.layers.0: gives", "more than 2147483648"],
+        ),
+    ] {
+        let error = told(&spec_of(env, network).expect_err(network));
+        for word in words {
+            assert!(error.contains(word), "{env} {network}: '{word}' is missing in: {error}");
+        }
+    }
+}
+
+/// Trains in a folder of its own; what a seed determines of it, and the run.
+fn train_in(config: Config, out: &std::path::Path) -> deepq::run::RunSummary {
+    let mut request = TrainRequest::new(config, "test", 3);
+    (request.out, request.registry) = (Some(out.to_owned()), registry());
+    train(&request, &mut ()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn every_kind_of_network_trains_and_is_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, env, network, written) in [
+        ("hidden", "SpotBytes", "{hidden=[16]}", "hidden = [16]\ninitialization = \"fan-in-uniform\"\n"),
+        ("convolutions", "SpotFirst", CONVOLUTIONS, "channels = \"first\"\n"),
+        ("dueling", "SpotBytes", DUELING, "[[network.layers.advantage]]\n"),
+        (
+            "divided",
+            "CartPole-v1",
+            r#"{layers=[{kind="divide",by=[2.4,2.5,0.21,2.5]},{kind="linear",outputs=8},{kind="relu"}]}"#,
+            "by = [",
+        ),
+    ] {
+        let path = folder.path().join(name);
+        let config = resolve(env, network).unwrap();
+        let summary = train_in(config.clone(), &path);
+        assert!(summary.gradient_steps > 30, "{summary:?}");
+        let text = std::fs::read_to_string(path.join("config.toml")).unwrap();
+        assert!(text.contains(written), "{name}: {text}");
+        let run = RunDirectory::open(&path).unwrap();
+        let read = run.config().unwrap();
+        assert_eq!(read.to_toml(), text, "{name}");
+        let trainer = Trainer::with_registry(&config, 3, &registry()).unwrap();
+        assert_eq!(&read, trainer.config(), "{name}");
+        let again = Trainer::with_registry(&read, 3, &registry()).unwrap();
+        assert_eq!(&read, again.config(), "{name}");
+        let mut policy = run.policy(CheckpointChoice::Final, &registry()).unwrap();
+        assert_ne!(policy.parameters(), trainer.policy().parameters(), "{name} learned something");
+        let mut evaluator = Evaluator::new(&registry(), env).unwrap();
+        let seeds = evaluation_seeds(3, "final-evaluation", 20);
+        let returns = evaluator.evaluate_policy(&mut policy, &seeds).unwrap();
+        assert_eq!(EvaluationSummary::of(&returns), summary.eval, "{name}");
+    }
+}
+
+/// The same pictures in either order of axes give the same network, to the bit.
+#[test]
+fn the_order_of_axes_is_understood() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = |env: &str| {
+        let path = folder.path().join(env);
+        let summary = train_in(resolve(env, CONVOLUTIONS).unwrap(), &path);
+        let parameters = RunDirectory::open(&path)
+            .unwrap()
+            .policy(CheckpointChoice::Last, &registry())
+            .unwrap()
+            .parameters();
+        (parameters.iter().map(|value| value.to_bits()).collect::<Vec<_>>(), summary.eval)
+    };
+    let (first, last) = (network("SpotFirst"), network("SpotLast"));
+    assert!(first == last);
+}
+
+#[test]
+fn a_convolution_learns_where_the_spot_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = resolve("SpotBytes", CONVOLUTIONS).unwrap();
+    config.stop.env_steps = Some(6_000);
+    config.learning.gamma = 0.0;
+    let summary = train_in(config, folder.path());
+    let mean = summary.eval.unwrap().mean;
+    assert!(mean > 9.0, "10 is the most, 5 is chance: {mean}");
+}
+
+#[test]
+fn the_named_kinds_are_values_of_the_configuration() {
+    let config = resolve("Atari", r#"{architecture="impala"}"#).unwrap();
+    let expected =
+        NetworkConfig::Architecture { architecture: Architecture::Impala { scale: 1 }, channels: None };
+    assert_eq!(config.network, expected);
+    assert!(
+        config.to_toml().contains("[network]\narchitecture = \"impala\"\nscale = 1\n"),
+        "{}",
+        config.to_toml()
+    );
+    let error = resolve("CartPole-v1", r#"{architecture="nature",size=4}"#).unwrap_err();
+    assert!(told(&error).contains("hidden, architecture, scale"), "{error}");
+    let error =
+        Config::resolve("CartPole-v1", None, None, &["network.architecture=nature".into()]).unwrap_err();
+    assert_eq!(error.place, "--set network.architecture=nature");
+    assert!(error.message.contains("--set 'network={architecture=…}'"), "{error}");
+}
