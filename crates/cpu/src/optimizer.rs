@@ -311,6 +311,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes too long")]
     fn a_team_gives_the_same_bits() {
         const LEN: usize = 5 * CHUNK + 96;
         let kernels = Kernels::new(InstructionSet::detect()).unwrap();
@@ -335,6 +336,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes too long")]
     fn every_instruction_set_gives_the_same_bits() {
         const LEN: usize = 1008;
         for config in configs() {
@@ -384,6 +386,7 @@ mod tests {
 
     /// Numbers that stay subnormal for ever would slow every later step down.
     #[test]
+    #[cfg_attr(miri, ignore = "takes too long")]
     fn state_of_gradients_that_stay_zero_becomes_zero() {
         for kernels in kernels() {
             for config in configs() {
@@ -407,6 +410,7 @@ mod tests {
 
     /// PyTorch's centred RMSprop gives NaN where gradients are all alike and rounding makes v−m² negative.
     #[test]
+    #[cfg_attr(miri, ignore = "takes too long")]
     fn a_variance_below_zero_counts_as_zero() {
         let (alpha, epsilon, epsilon_inside_root, momentum, weight_decay) = (0.9, 1e-8, false, 0.0, 0.0);
         let config = OptimizerConfig::RmsProp {
@@ -432,6 +436,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes too long")]
     fn the_norm_is_the_norm() {
         for len in [16, 48, 64, 80, 1008, CHUNK - 16, CHUNK, CHUNK + 16, 5 * CHUNK + 96] {
             let values = values(len, 3);
