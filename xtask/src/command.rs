@@ -42,6 +42,11 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), arguments)
 }
 
+/// Rustup with these arguments.
+pub(crate) fn rustup(arguments: &[&str]) -> Command {
+    command("rustup", arguments)
+}
+
 /// `cargo fmt --check`, as one would type it.
 pub(crate) fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());

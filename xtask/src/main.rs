@@ -2,8 +2,10 @@
 
 mod bench;
 mod command;
+mod cross;
 mod lint;
 mod repository;
+mod sanitize;
 mod source;
 mod test;
 mod tools;
@@ -16,11 +18,13 @@ The repository's own commands.
 Usage: cargo xtask COMMAND
 
 Commands:
-  lint   Format, clippy, documentation, and the rules of the repository
-  test   Install what the tests need, then run every test of the workspace
-  bench  Measure: engine, peers, speed, start-up (release; leave the machine alone meanwhile)
-  study  Train over many seeds: default, default-fixed, cleanrl, sb3, faults
-  help   Print this
+  lint      Format, clippy, documentation, and the rules of the repository
+  test      Install what the tests need, then run every test of the workspace
+  cross     The network engine on other processors, under qemu (installs it)
+  sanitize  The kernels under Miri and AddressSanitizer (installs a nightly toolchain)
+  bench     Measure: engine, peers, speed, start-up (release; leave the machine alone meanwhile)
+  study     Train over many seeds: default, default-fixed, cleanrl, sb3, faults
+  help      Print this
 
 What bench and study find is written to benches/results/.
 ";
@@ -31,6 +35,8 @@ fn main() -> ExitCode {
     let outcome = match arguments.as_slice() {
         ["test"] => test::run_all(),
         ["lint"] => lint::run_all(),
+        ["cross"] => cross::run_all(),
+        ["sanitize"] => sanitize::run_all(),
         ["bench", arguments @ ..] => bench::bench(arguments),
         ["study", arguments @ ..] => bench::study(arguments),
         ["help" | "--help" | "-h"] => {
@@ -38,7 +44,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         [] => return bad_usage("a command is missing"),
-        ["test" | "lint", surplus, ..] => {
+        ["test" | "lint" | "cross" | "sanitize", surplus, ..] => {
             return bad_usage(&format!("`{surplus}` is one argument too many: the command takes none"));
         }
         [unknown, ..] => return bad_usage(&format!("there is no command `{unknown}`")),

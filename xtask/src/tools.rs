@@ -68,6 +68,33 @@ pub(crate) fn prepare() -> Outcome<Prepared> {
     Ok(Prepared { complete: missing.is_empty() && python.is_some(), python })
 }
 
+/// Finds programs and other files, each given with its Debian package, and installs those that are missing, where
+/// it can. Programs go by their name, other files by their whole path.
+pub(crate) fn need_files(files: &[(&'static str, &'static str)]) -> Outcome {
+    let missing = || files.iter().filter(|(file, _)| !is_present(Sign::Program(file)));
+    let packages: Vec<&str> = missing().map(|(_, package)| *package).collect();
+    if !packages.is_empty() {
+        install(&packages)?;
+    }
+    match missing().next() {
+        Some((file, package)) => Err(format!("no {file} (Debian package {package})")),
+        None => Ok(()),
+    }
+}
+
+/// Whether `what` can be done after its preparation. Where it could not be prepared, that is an error under CI;
+/// elsewhere it is said, and `what` is skipped.
+pub(crate) fn ready_or_skipped(what: &str, prepared: Outcome) -> Outcome<bool> {
+    match prepared {
+        Ok(()) => Ok(true),
+        Err(message) if is_ci() => Err(format!("{what}: {message}")),
+        Err(message) => {
+            println!("skipped: {what}: {message}");
+            Ok(false)
+        }
+    }
+}
+
 fn is_ci() -> bool {
     std::env::var_os("CI").is_some_and(|value| value == "true")
 }
