@@ -5,10 +5,10 @@
 
 mod common;
 
-use common::{mlp, network, train};
-use deepq_core::RandomStream;
-use deepq_core::network::NetworkSpec;
-use deepq_cpu::InstructionSet;
+use common::{mlp, network, numbers, observations, train};
+use deepq_core::network::{InputShape, LayerSpec, NetworkSpec, NormalizedAxes, Parameters, QNetwork};
+use deepq_core::{ElementKind, RandomStream};
+use deepq_cpu::{CpuNetwork, InstructionSet};
 
 /// A 64-bit hash (FNV-1a) of the bits of all numbers.
 fn hash(values: &[f32]) -> u64 {
@@ -18,15 +18,95 @@ fn hash(values: &[f32]) -> u64 {
 
 /// Trains for some steps and compares everything that came of it: parameters, target, gradient and outputs.
 fn trained(spec: &NetworkSpec, batch: usize, steps: usize, expected: u64) {
+    expect(expected, |set, stream| train(&mut network(spec, 5, set), batch, steps, stream));
+}
+
+/// Compares what `results` gives on every instruction set with what is kept.
+fn expect(expected: u64, results: impl Fn(InstructionSet, &mut RandomStream) -> Vec<f32>) {
     for set in InstructionSet::supported() {
-        let mut stream = RandomStream::new(11, "test", 0);
-        let found = hash(&train(&mut network(spec, 5, set), batch, steps, &mut stream));
+        let found = hash(&results(set, &mut RandomStream::new(11, "test", 0)));
         assert_eq!(
             found, expected,
             "{set}: the result is {found:#018x}. A seed no longer gives the bytes that it gave: where that is \
              meant, put the new number here, and say in the changelog that runs do not repeat"
         );
     }
+}
+
+/// As [`trained`], with noise and, for a network that takes them, 3 fractions an observation.
+fn trained_with_noise(spec: &NetworkSpec, batch: usize, steps: usize, expected: u64) {
+    let step = |network: &mut CpuNetwork, stream: &mut RandomStream, output: &mut [f32]| {
+        let mut noise = vec![0.0; spec.noise_len()];
+        NetworkSpec::draw_noise(stream, &mut noise);
+        network.set_noise(Parameters::Online, Some(&noise));
+        let fractions = if spec.takes_fractions() { 3 * batch } else { 0 };
+        let fractions: Vec<f32> = (0..fractions).map(|_| stream.uniform_f32()).collect();
+        let observation = observations(stream, spec, batch);
+        network.forward_train_at(observation.as_observation(), &fractions, output);
+        let d_output: Vec<f32> = output
+            .iter()
+            .zip(numbers(stream, output.len()))
+            .map(|(output, wanted)| (output - wanted) / batch as f32)
+            .collect();
+        network.backward(&d_output);
+        network.optimizer_step(1e-3, None);
+        network.update_target(0.1);
+    };
+    expect(expected, |set, stream| {
+        let mut network = network(spec, 5, set);
+        let values = spec.outputs() * if spec.takes_fractions() { 3 } else { 1 };
+        let mut output = vec![0.0; batch * values];
+        (0..steps).for_each(|_| step(&mut network, stream, &mut output));
+        let mut all = network.parameters(Parameters::Online);
+        all.extend(network.parameters(Parameters::Target));
+        all.extend(network.gradient());
+        all.extend(output);
+        all
+    });
+}
+
+/// A vector through every kind of layer that takes one.
+fn vector_layers(width: usize) -> NetworkSpec {
+    let branch = |outputs| {
+        vec![
+            LayerSpec::NoisyLinear { outputs: width, noise: 0.5 },
+            LayerSpec::Relu,
+            LayerSpec::NoisyLinear { outputs, noise: 0.5 },
+        ]
+    };
+    let layers = vec![
+        LayerSpec::linear(width),
+        LayerSpec::LayerNorm { axes: NormalizedAxes::All, epsilon: 1e-5 },
+        LayerSpec::Gelu,
+        LayerSpec::Residual { layers: vec![LayerSpec::linear(width), LayerSpec::Silu] },
+        LayerSpec::linear(width),
+        LayerSpec::Tanh,
+        LayerSpec::Dueling { value: branch(2), advantage: branch(6) },
+    ];
+    let input = InputShape::Vector { len: 5 };
+    NetworkSpec { element: ElementKind::F32, input, actions: 3, atoms: 2, layers }
+}
+
+/// A picture through every kind of layer that takes one, and quantiles behind it.
+fn image_layers(size: usize, channels: usize) -> NetworkSpec {
+    let block = vec![
+        LayerSpec::Relu,
+        LayerSpec::convolution(channels, 3, 1, 1),
+        LayerSpec::LayerNorm { axes: NormalizedAxes::Channels, epsilon: 1e-5 },
+    ];
+    let layers = vec![
+        LayerSpec::convolution(channels, 3, 2, 1),
+        LayerSpec::MaxPool { size: 3, stride: 2, padding: 1 },
+        LayerSpec::Residual { layers: block },
+        LayerSpec::AdaptiveMaxPool { height: 2, width: 2 },
+        LayerSpec::Flatten,
+        LayerSpec::linear(2 * channels),
+        LayerSpec::Relu,
+        LayerSpec::CosineEmbedding { cosines: 7, initialization: Default::default() },
+        LayerSpec::linear(3),
+    ];
+    let input = InputShape::ChannelsFirst { channels: 2, height: size, width: size + 1 };
+    NetworkSpec { element: ElementKind::U8, input, actions: 3, atoms: 1, layers }
 }
 
 #[test]
@@ -55,4 +135,26 @@ fn odd_sizes() {
 #[cfg_attr(miri, ignore = "takes too long")]
 fn many_inputs() {
     trained(&mlp(&[600, 130, 3]), 17, 10, 0x4e56_19e7_fb2d_0744);
+}
+
+#[test]
+fn a_tiny_network_of_all_layers_for_vectors() {
+    trained_with_noise(&vector_layers(5), 3, 2, 0x9703_a9c1_bc59_4a42);
+}
+
+#[test]
+fn a_tiny_network_of_all_layers_for_images() {
+    trained_with_noise(&image_layers(7, 3), 2, 2, 0xaf47_19dc_d341_d8ce);
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "takes too long")]
+fn all_layers_for_vectors() {
+    trained_with_noise(&vector_layers(37), 33, 30, 0xb048_b5a5_31b3_539f);
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "takes too long")]
+fn all_layers_for_images() {
+    trained_with_noise(&image_layers(29, 17), 5, 10, 0x2d8d_fea9_ef1d_68c0);
 }
