@@ -467,3 +467,42 @@ fn the_named_kinds_are_values_of_the_configuration() {
     assert_eq!(error.place, "--set network.architecture=nature");
     assert!(error.message.contains("--set 'network={architecture=…}'"), "{error}");
 }
+
+#[test]
+fn wrong_layers_in_a_file_are_told_with_their_place() {
+    let text = resolve("SpotFirst", CONVOLUTIONS).unwrap().to_toml();
+    for (from, to, place, words) in [
+        (
+            "kind = \"silu\"",
+            "kind = \"sylu\"",
+            "config.toml:",
+            "network.layers.2: there is no value 'sylu' here did you mean 'silu'?",
+        ),
+        (
+            "kind = \"silu\"",
+            "kind = \"silu\"\nsize = 1",
+            "config.toml: network.layers.2.layers.1",
+            "no key 'size'",
+        ),
+        ("outputs = 16", "outputs = 0", "config.toml: network.layers.6.outputs", "found 0"),
+        (
+            "outputs = 16",
+            "outputs = \"many\"",
+            "config.toml:",
+            "network.layers.6: invalid type: string \"many\"",
+        ),
+        (
+            "[network]",
+            "[network]\nhidden = [4]",
+            "config.toml:",
+            "cannot be given together with network.hidden",
+        ),
+    ] {
+        let error = Config::from_toml(&text.replacen(from, to, 1), "config.toml").unwrap_err();
+        assert!(
+            error.place.starts_with(place) && told(&error).contains(words),
+            "{from} → {to}: {}",
+            told(&error)
+        );
+    }
+}

@@ -7,8 +7,8 @@ mod presets;
 mod validate;
 
 pub use engine::{EngineConfig, Threads};
-pub(crate) use network::find_layer;
 pub use network::{Architecture, ChannelAxis, NetworkConfig};
+pub(crate) use network::{LAYERS, find_layer};
 pub use parse::ConfigError;
 pub use presets::{Preset, algorithms, presets};
 

@@ -1,7 +1,8 @@
 //! The network of a run: fully connected layers, a network that a paper gave a name, or a list of layers.
 
 use deepq_core::network::{Initialization, LayerSpec};
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::ConfigError;
 use super::validate::check;
@@ -68,6 +69,9 @@ pub enum ChannelAxis {
     Last,
 }
 
+/// The key of the list of layers.
+pub(crate) const LAYERS: &str = "network.layers";
+
 /// What stands in a file.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -84,7 +88,7 @@ struct NetworkTable {
     divide_observations_by: Option<Vec<f32>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     channels: Option<ChannelAxis>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "numbered_layers")]
     layers: Option<Vec<LayerSpec>>,
 }
 
@@ -94,6 +98,35 @@ enum ArchitectureName {
     Minatar,
     Nature,
     Impala,
+}
+
+/// A list of layers whose errors say which one it is: they know no line.
+fn numbered_layers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<LayerSpec>>, D::Error> {
+    struct Layers;
+    impl<'de> Visitor<'de> for Layers {
+        type Value = Vec<LayerSpec>;
+
+        fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            formatter.write_str("a list of tables, such as [{ kind = \"linear\", outputs = 64 }]")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<LayerSpec>, A::Error> {
+            let mut layers = vec![];
+            loop {
+                match list.next_element() {
+                    Ok(Some(layer)) => layers.push(layer),
+                    Ok(None) => return Ok(layers),
+                    Err(error) => {
+                        let error = error.to_string();
+                        let message = error.lines().next().unwrap_or_default();
+                        let place = layers.len();
+                        return Err(A::Error::custom(format!("{LAYERS}.{place}: {message}")));
+                    }
+                }
+            }
+        }
+    }
+    deserializer.deserialize_seq(Layers).map(Some)
 }
 
 impl TryFrom<NetworkTable> for NetworkConfig {
@@ -221,7 +254,7 @@ impl NetworkConfig {
                 ("network.scale", format!("{scale} times the widths"))
             }
             Self::Architecture { .. } => ("network.architecture", "its layers".into()),
-            Self::Layers { .. } => ("network.layers", "these layers".into()),
+            Self::Layers { .. } => (LAYERS, "these layers".into()),
         }
     }
 
@@ -241,9 +274,9 @@ impl NetworkConfig {
             Self::Architecture { .. } => Ok(()),
             Self::Layers { layers, .. } => {
                 let count = count(layers);
-                check(count <= MOST_LAYERS, "network.layers", format!("{count} layers"), "up to 1024")?;
-                check_layers(layers, "network.layers", 0)?;
-                check_end(layers, "network.layers")
+                check(count <= MOST_LAYERS, LAYERS, format!("{count} layers"), "up to 1024")?;
+                check_layers(layers, LAYERS, 0)?;
+                check_end(layers, LAYERS)
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use deepq_envs::UnknownEnv;
 
-use super::{Config, Preset};
+use super::{Config, LAYERS, Preset};
 
 /// A configuration, or a name given on the command line, that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -191,14 +191,19 @@ fn describe(error: &toml::de::Error, text: &str, file: &str) -> ConfigError {
     };
     let message = error.message();
     let mut described = ConfigError::new(place, message);
-    let is_unknown = message.starts_with("unknown field") || message.starts_with("unknown variant");
+    // Errors in a list of layers begin with the layer's place.
+    let (place, told) = match message.split_once(": ") {
+        Some((place, told)) if place.starts_with(LAYERS) => (format!("{place}: "), told),
+        _ => (String::new(), message),
+    };
+    let is_unknown = told.starts_with("unknown field") || told.starts_with("unknown variant");
     // serde quotes the unknown name first and then each allowed one.
-    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let quoted: Vec<&str> = told.split('`').skip(1).step_by(2).collect();
     if let ([found, allowed @ ..], true) = (&quoted[..], is_unknown) {
         described.allowed = allowed.iter().map(|name| (*name).to_owned()).collect();
         described.nearest = nearest(found, &described.allowed);
-        let what = if message.starts_with("unknown field") { "key" } else { "value" };
-        described.message = format!("there is no {what} '{found}' here");
+        let what = if told.starts_with("unknown field") { "key" } else { "value" };
+        described.message = format!("{place}there is no {what} '{found}' here");
     }
     described
 }

@@ -7,7 +7,7 @@ use deepq_core::{BoxSpace, ElementKind, EnvSpec, RandomStream, Space};
 use deepq_cpu::CpuNetwork;
 use deepq_envs::Registry;
 
-use crate::config::{Architecture, ChannelAxis, Config, ConfigError, NetworkConfig, find_layer};
+use crate::config::{Architecture, ChannelAxis, Config, ConfigError, LAYERS, NetworkConfig, find_layer};
 
 /// The network of a configuration, for its environment.
 ///
@@ -89,7 +89,7 @@ fn check_fit(
                 "the last layer gives {end}; let {{ kind = \"flatten\" }} follow, for the linear layer that is added \
                  behind"
             );
-            ConfigError::new("network.layers", message)
+            ConfigError::new(LAYERS, message)
         }
         _ => no_network(config, observations, error),
     })
@@ -103,7 +103,7 @@ fn no_network(config: &Config, observations: &Observations<'_>, error: SpecError
             let message = format!("its layer {layer} {message}; {observations}");
             ConfigError::new("network.architecture", message)
         }
-        _ => ConfigError::new(format!("network.layers.{layer}"), format!("{message}; {observations}")),
+        _ => ConfigError::new(format!("{LAYERS}.{layer}"), format!("{message}; {observations}")),
     }
 }
 
@@ -150,8 +150,8 @@ impl Observations<'_> {
             use LayerSpec::{AdaptiveMaxPool, Convolution, Flatten, MaxPool};
             matches!(layer, Convolution { .. } | MaxPool { .. } | AdaptiveMaxPool { .. } | Flatten)
         };
-        match (find_layer(layers, "network.layers", &takes_image), channels) {
-            _ if self.space.shape.len() == 3 => self.image("network.layers", channels, None),
+        match (find_layer(layers, LAYERS, &takes_image), channels) {
+            _ if self.space.shape.len() == 3 => self.image(LAYERS, channels, None),
             (Some((place, _)), _) => Err(self.no_image(&place, "this layer")),
             (None, Some(_)) => Err(self.no_image("network.channels", "the axis of the channels")),
             (None, None) => Ok(InputShape::Vector { len: self.space.len() }),
