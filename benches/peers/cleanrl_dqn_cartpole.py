@@ -20,7 +20,6 @@ episodes on seeds that training never saw, as in the other scripts here.
 
 from __future__ import annotations
 
-import argparse
 import random
 import statistics
 import time
@@ -34,13 +33,10 @@ from torch import nn
 from peer_common import (
     ENVIRONMENT,
     GreedyEvaluator,
-    check_versions,
+    Peer,
     final_evaluation_seeds,
-    finished_runs,
-    machine,
-    parse_seeds,
+    run_seeds,
     summary_of_final,
-    write_results,
 )
 
 PINS = {"gymnasium": "1.4.0", "torch": "2.15.0", "numpy": "2.4.6"}
@@ -209,46 +205,33 @@ def summarise(runs: list[dict]) -> dict[str, object]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", default="2001..2003", help="2001..2003 or 2001,2003")
-    parser.add_argument("--out", type=Path, default=Path("results/cleanrl_dqn_cartpole.json"))
-    parser.add_argument("--env-steps", type=int, default=ENV_STEPS)
-    arguments = parser.parse_args()
+def line(run: dict) -> str:
+    return (
+        f"last 100 training episodes {run['training_return_last_100']:.1f}, "
+        f"final greedy mean {run['final_mean']:.1f}, {run['training_wall_seconds']:.1f} s, "
+        f"{run['env_steps_per_second']:.0f} env steps/s"
+    )
 
+
+def main() -> None:
     torch.set_num_threads(1)
-    versions = check_versions(PINS)
-    settings = {
-        "environment": ENVIRONMENT,
-        "env_steps": arguments.env_steps,
-        "recipe": RECIPE,
-        "final_evaluation_episodes": FINAL_EVALUATION_EPISODES,
-    }
-    runs = finished_runs(arguments.out, settings, versions)
-    done = {run["seed"] for run in runs}
-    for seed in parse_seeds(arguments.seeds):
-        if seed in done:
-            continue
-        run = train_and_judge(seed, arguments.env_steps)
-        runs.append(run)
-        write_results(
-            arguments.out,
-            {
-                "peer": "CleanRL's DQN recipe, re-implemented",
-                "note": "times were taken on a shared machine and are rough",
-                "settings": settings,
-                "versions": versions,
-                "machine": machine(),
-                "summary": summarise(runs),
-                "runs": runs,
+    run_seeds(
+        Peer(
+            name="CleanRL's DQN recipe, re-implemented",
+            description=__doc__.splitlines()[0],
+            pins=PINS,
+            seeds="2001..2003",
+            out=Path("results/cleanrl_dqn_cartpole.json"),
+            env_steps=ENV_STEPS,
+            settings={
+                "recipe": RECIPE,
+                "final_evaluation_episodes": FINAL_EVALUATION_EPISODES,
             },
+            train_and_judge=train_and_judge,
+            summarise=summarise,
+            line=line,
         )
-        print(
-            f"seed {seed}: last 100 training episodes {run['training_return_last_100']:.1f}, "
-            f"final greedy mean {run['final_mean']:.1f}, {run['training_wall_seconds']:.1f} s, "
-            f"{run['env_steps_per_second']:.0f} env steps/s",
-            flush=True,
-        )
+    )
 
 
 if __name__ == "__main__":

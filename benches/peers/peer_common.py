@@ -1,7 +1,8 @@
-"""What the peers' scripts share: greedy evaluation, statistics, machine, results on disk."""
+"""What the peers' scripts share: greedy evaluation, statistics, machine, seeds, results on disk."""
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import importlib.metadata
 import json
@@ -10,6 +11,7 @@ import platform
 import statistics
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import gymnasium
@@ -175,3 +177,53 @@ def finished_runs(
         if earlier[name] != json.loads(json.dumps(mine)):
             sys.exit(f"{path}: was made with other {name}; name another file with --out")
     return earlier["runs"]
+
+
+@dataclass
+class Peer:
+    """A script's peer: how it is run over seeds, and what is written about it."""
+
+    name: str
+    description: str
+    pins: dict[str, str]
+    seeds: str
+    out: Path
+    env_steps: int
+    settings: dict[str, object]
+    # From a training seed and a number of env steps to one run's figures.
+    train_and_judge: Callable[[int, int], dict[str, object]]
+    summarise: Callable[[list[dict]], dict[str, object]]
+    # What is printed after a run, its seed aside.
+    line: Callable[[dict], str]
+
+
+def run_seeds(peer: Peer) -> None:
+    """The peer's command line: runs the seeds that have no result yet and writes after each."""
+    parser = argparse.ArgumentParser(description=peer.description)
+    parser.add_argument("--seeds", default=peer.seeds, help=f"{peer.seeds} or 2001,2003")
+    parser.add_argument("--out", type=Path, default=peer.out)
+    parser.add_argument("--env-steps", type=int, default=peer.env_steps)
+    arguments = parser.parse_args()
+
+    versions = check_versions(peer.pins)
+    settings = {"environment": ENVIRONMENT, "env_steps": arguments.env_steps, **peer.settings}
+    runs = finished_runs(arguments.out, settings, versions)
+    done = {run["seed"] for run in runs}
+    for seed in parse_seeds(arguments.seeds):
+        if seed in done:
+            continue
+        run = peer.train_and_judge(seed, arguments.env_steps)
+        runs.append(run)
+        write_results(
+            arguments.out,
+            {
+                "peer": peer.name,
+                "note": "times were taken on a shared machine and are rough",
+                "settings": settings,
+                "versions": versions,
+                "machine": machine(),
+                "summary": peer.summarise(runs),
+                "runs": runs,
+            },
+        )
+        print(f"seed {seed}: {peer.line(run)}", flush=True)

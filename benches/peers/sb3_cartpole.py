@@ -24,7 +24,6 @@ An interrupted run goes on where it stopped: seeds already in the output file ar
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from pathlib import Path
@@ -37,15 +36,12 @@ from stable_baselines3.common.callbacks import BaseCallback
 from peer_common import (
     ENVIRONMENT,
     GreedyEvaluator,
-    check_versions,
+    Peer,
     final_evaluation_seeds,
-    finished_runs,
-    machine,
-    parse_seeds,
+    run_seeds,
     solved_and_kept,
     summary_of_final,
     training_evaluation_seeds,
-    write_results,
 )
 
 PINS = {
@@ -168,48 +164,35 @@ def summarise(runs: list[dict]) -> dict[str, object]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", default="2001..2020", help="2001..2020 or 2001,2003")
-    parser.add_argument("--out", type=Path, default=Path("results/sb3_cartpole.json"))
-    parser.add_argument("--env-steps", type=int, default=ENV_STEPS)
-    arguments = parser.parse_args()
+def line(run: dict) -> str:
+    return (
+        f"final mean {run['final_mean']:.1f}, first solved at {run['first_solved_env_step']}, "
+        f"kept {run['share_solved_after_first']}, {run['training_wall_seconds']:.1f} s, "
+        f"{run['env_steps_per_second']:.0f} env steps/s"
+    )
 
+
+def main() -> None:
     torch.set_num_threads(1)
-    versions = check_versions(PINS)
-    settings = {
-        "environment": ENVIRONMENT,
-        "env_steps": arguments.env_steps,
-        "dqn": ZOO_SETTINGS,
-        "evaluate_every_env_steps": EVALUATE_EVERY_ENV_STEPS,
-        "training_evaluation_episodes": TRAINING_EVALUATION_EPISODES,
-        "final_evaluation_episodes": FINAL_EVALUATION_EPISODES,
-    }
-    runs = finished_runs(arguments.out, settings, versions)
-    done = {run["seed"] for run in runs}
-    for seed in parse_seeds(arguments.seeds):
-        if seed in done:
-            continue
-        run = train_and_judge(seed, arguments.env_steps)
-        runs.append(run)
-        write_results(
-            arguments.out,
-            {
-                "peer": "Stable-Baselines3 DQN, rl-zoo3 settings",
-                "note": "times were taken on a shared machine and are rough",
-                "settings": settings,
-                "versions": versions,
-                "machine": machine(),
-                "summary": summarise(runs),
-                "runs": runs,
+    run_seeds(
+        Peer(
+            name="Stable-Baselines3 DQN, rl-zoo3 settings",
+            description=__doc__.splitlines()[0],
+            pins=PINS,
+            seeds="2001..2020",
+            out=Path("results/sb3_cartpole.json"),
+            env_steps=ENV_STEPS,
+            settings={
+                "dqn": ZOO_SETTINGS,
+                "evaluate_every_env_steps": EVALUATE_EVERY_ENV_STEPS,
+                "training_evaluation_episodes": TRAINING_EVALUATION_EPISODES,
+                "final_evaluation_episodes": FINAL_EVALUATION_EPISODES,
             },
+            train_and_judge=train_and_judge,
+            summarise=summarise,
+            line=line,
         )
-        print(
-            f"seed {seed}: final mean {run['final_mean']:.1f}, first solved at "
-            f"{run['first_solved_env_step']}, kept {run['share_solved_after_first']}, "
-            f"{run['training_wall_seconds']:.1f} s, {run['env_steps_per_second']:.0f} env steps/s",
-            flush=True,
-        )
+    )
 
 
 if __name__ == "__main__":

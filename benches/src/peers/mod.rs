@@ -24,8 +24,6 @@ const TURN: Duration = Duration::from_millis(150);
 const ROUNDS: usize = 31;
 const PATIENCE: Duration = Duration::from_secs(60);
 const LEAST_ROUNDS: usize = 5;
-/// The greatest relative difference between an engine's losses and ours: they differ by rounding alone.
-const MOST_DIFFERENCE: f64 = 1e-3;
 
 /// The engines by their names in the results, ours first.
 const OURS: &str = "deepq";
@@ -129,7 +127,7 @@ fn compare(
     for (_, engine) in &engines {
         versions.extend(engine.greeting["versions"].as_object().cloned().unwrap_or_default());
     }
-    let differences = check(&mut engines)?;
+    let differences = check(&mut engines, case.most_loss_difference)?;
     let turns = turns(&mut engines)?;
     let rounds = measure(&mut engines, &turns)?;
     Ok(Ok(summarize(case, &turns, &differences, rounds)))
@@ -150,28 +148,29 @@ fn start(case: &Case, place: &Place, folder: &Path) -> Result<Vec<(&'static str,
 ///
 /// # Errors
 /// Where one is too great: times of programs that do different things are not compared.
-fn check(engines: &mut [(&'static str, Engine)]) -> Result<Vec<f64>, Box<dyn Error>> {
+fn check(engines: &mut [(&'static str, Engine)], most: f64) -> Result<Vec<f64>, Box<dyn Error>> {
     let (mut ours, mut differences) = (None, vec![]);
     for (name, engine) in engines {
         for (form, _) in engine.forms()? {
             let losses = engine.losses(&form)?;
             let ours = ours.get_or_insert_with(|| losses.clone());
-            differences.push(difference(ours, &losses).map_err(|what| format!("{name} ({form}): {what}"))?);
+            differences
+                .push(difference(ours, &losses, most).map_err(|what| format!("{name} ({form}): {what}"))?);
         }
     }
     Ok(differences)
 }
 
-fn difference(ours: &[f64], theirs: &[f64]) -> Result<f64, String> {
+fn difference(ours: &[f64], theirs: &[f64], most: f64) -> Result<f64, String> {
     if ours.is_empty() || ours.len() != theirs.len() {
         return Err(format!("{} losses, ours are {}", theirs.len(), ours.len()));
     }
     let mut greatest = 0.0f64;
     for (step, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
         let relative = ((theirs - ours) / ours).abs();
-        if relative.is_nan() || relative > MOST_DIFFERENCE {
+        if relative.is_nan() || relative > most {
             return Err(format!(
-                "its loss in step {step} is {theirs}, ours {ours}: they may differ by {MOST_DIFFERENCE} at the \
+                "its loss in step {step} is {theirs}, ours {ours}: they may differ by {most} at the \
                  most, so the same is not computed and times are not compared"
             ));
         }
@@ -302,14 +301,14 @@ mod tests {
     #[test]
     fn losses_must_agree() {
         let ours = [0.5, 0.4];
-        assert_eq!(difference(&ours, &ours), Ok(0.0));
-        assert!((difference(&ours, &[0.5, 0.4002]).unwrap() - 5e-4).abs() < 1e-9);
-        let error = difference(&ours, &[0.5, 0.401]).unwrap_err();
+        assert_eq!(difference(&ours, &ours, 1e-3), Ok(0.0));
+        assert!((difference(&ours, &[0.5, 0.4002], 1e-3).unwrap() - 5e-4).abs() < 1e-9);
+        let error = difference(&ours, &[0.5, 0.401], 1e-3).unwrap_err();
         assert!(error.contains("step 1 is 0.401"), "{error}");
         for wrong in [&[0.5, f64::NAN][..], &[0.5], &[]] {
-            assert!(difference(&ours, wrong).is_err(), "{wrong:?}");
+            assert!(difference(&ours, wrong, 1e-3).is_err(), "{wrong:?}");
         }
-        assert!(difference(&[], &[]).is_err());
+        assert!(difference(&[], &[], 1e-3).is_err());
     }
 
     #[test]
