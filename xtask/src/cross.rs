@@ -20,8 +20,21 @@ struct Processor {
     tests: &'static [&'static [&'static str]],
 }
 
-const ENGINE: &[&str] =
-    &["--package", "deepq-cpu", "--lib", "--test", "golden_bits", "--test", "environment"];
+const ENGINE: &[&str] = &[
+    "--package",
+    "deepq-cpu",
+    "--lib",
+    "--test",
+    "golden_bits",
+    "--test",
+    "environment",
+    "--",
+    "--skip",
+    TEAM,
+];
+
+/// A suite whose threads wait for each other so often that it takes minutes under qemu.
+const TEAM: &str = "a_team_passes_the_suite";
 
 const PROCESSORS: [Processor; 3] = [
     Processor {
@@ -34,7 +47,7 @@ const PROCESSORS: [Processor; 3] = [
         ],
         runner: "qemu-aarch64 -L /usr/aarch64-linux-gnu",
         tests: &[
-            &["--package", "deepq-cpu", "--lib", "--tests"],
+            &["--package", "deepq-cpu", "--lib", "--tests", "--", "--skip", TEAM],
             &["--package", "deepq-core", "--test", "math"],
         ],
     },
