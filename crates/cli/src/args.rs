@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use deepq::config::Threads;
 use deepq::run::CheckpointChoice;
 
 /// Deep Q-learning: train, watch, record and judge agents.
@@ -75,6 +76,10 @@ pub(crate) struct Train {
     /// Change a setting of the recipe, learning.gamma=0.9 say; may be given more than once
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+    /// How many threads share a large pass of the network: auto is one a core, and 1 with several --seeds. It
+    /// never changes what comes out
+    #[arg(long, value_name = "N", value_parser = parse_threads)]
+    pub(crate) threads: Option<Threads>,
     /// Watch every step while it trains
     #[arg(long, value_enum, default_value_t = Render::None, conflicts_with = "seeds")]
     pub(crate) render: Render,
@@ -211,6 +216,14 @@ fn parse_count(text: &str) -> Result<u64, String> {
 /// As [`parse_count`], for episodes that are all held in memory.
 fn parse_episodes(text: &str) -> Result<u64, String> {
     parse_number(text, 100_000).map_err(|()| "allowed are whole numbers from 1 to 100000".into())
+}
+
+fn parse_threads(text: &str) -> Result<Threads, String> {
+    match (text, parse_number(text, Threads::MOST as u64)) {
+        ("auto", _) => Ok(Threads::Auto),
+        (_, Ok(count)) => Ok(Threads::Count(count as usize)),
+        (_, Err(())) => Err(format!("allowed are auto and whole numbers from 1 to {}", Threads::MOST)),
+    }
 }
 
 fn parse_number(text: &str, most: u64) -> Result<u64, ()> {

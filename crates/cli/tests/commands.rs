@@ -229,3 +229,21 @@ fn every_instruction_set_gives_the_same_network() {
     assert_eq!(portable, "portable");
     assert!(found == expected, "{best} and portable differ");
 }
+
+#[test]
+fn threads_are_as_asked_for_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = |name: &str, args: &[&str]| {
+        train_small(folder.path(), name, args);
+        let read = |file: &str| std::fs::read_to_string(folder.path().join(name).join(file)).unwrap();
+        let info: Value = serde_json::from_str(&read("run.json")).unwrap();
+        let config = read("config.toml");
+        let line = config.lines().find(|line| line.starts_with("threads")).unwrap().to_owned();
+        (info["threads"].as_u64().unwrap(), line)
+    };
+    assert_eq!(told("two", &["--threads", "2"]), (2, "threads = 2".into()));
+    let (count, line) = told("auto", &["--set", "engine.threads=3", "--threads", "auto"]);
+    assert!((1..=8).contains(&count));
+    assert_eq!(line, "threads = \"auto\"");
+    assert_eq!(told("set", &["--set", "engine.threads=3"]).0, 3);
+}

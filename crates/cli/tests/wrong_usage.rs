@@ -70,6 +70,11 @@ fn values_that_cannot_be_are_told_with_what_is_allowed() {
     // 3 TiB of parameters.
     let hidden = format!("network.hidden=[{}]", ["65536"; 40].join(","));
     refused(&hidden, &["network.hidden", "GiB", "this machine has"]);
+    let layers = [r#"{kind="linear",outputs=65536},{kind="relu"}"#; 40].join(",");
+    refused(&format!("network={{layers=[{layers}]}}"), &["network.layers", "GiB", "this machine has"]);
+    refused("network={architecture=\"nature\"}", &["network.architecture", "CartPole-v1 is 4 numbers"]);
+    refused("network.architecture=nature", &["architecture cannot be given together", "--set 'network={"]);
+    refused("engine.threads=0", &["engine.threads", "found 0", "\"auto\" or 1 to 256"]);
     refused("network.divide_observations_by=[1.0]", &["found 1 numbers", "each of the 4 elements"]);
     refused("env.copies=0", &["env.copies", "found 0", "1 to 65536"]);
     refused("env.id=Pong", &["'Pong'", "CartPole-v1"]);
@@ -94,6 +99,10 @@ fn numbers_that_cannot_be() {
     }
     refused(&["--seeds", "2", "--seed", &greatest], &["--seeds", "greatest seed", &greatest]);
     refused(&["--seeds", "9000000000000000000"], &["--seeds", "1 to 100000"]);
+    for number in ["0", "-1", "257", "many", "", "1.5", "Auto"] {
+        let words = ["--threads", "allowed are auto and whole numbers from 1 to 256"];
+        refused(&[&format!("--threads={number}")], &words);
+    }
     refused(&["--env-steps", "5", "--episodes", "5"], &["--env-steps", "cannot be used with", "--episodes"]);
     refused(&["--preset", "default", "--algo", "dqn"], &["cannot be used with"]);
     refused(&["--seeds", "2", "--render", "window"], &["cannot be used with"]);

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use deepq::config::Config;
+use deepq::config::{Config, ConfigError};
 use deepq::events::{Answer, Event, Observer};
 use deepq::run::{CheckpointChoice, RunStatus, RunSummary, SeedsSummary, TrainRequest, train, train_seeds};
 use deepq::{Progress, Registry, RunDirectory};
@@ -38,7 +38,9 @@ fn request(args: &Train) -> Result<TrainRequest, Failure> {
     let mut set = args.set.clone();
     set.extend(args.env_steps.map(|env_steps| format!("stop={{env_steps={env_steps}}}")));
     set.extend(args.episodes.map(|episodes| format!("stop={{episodes={episodes}}}")));
-    let (config, preset) = Config::resolve(&args.env, args.preset.as_deref(), args.algo.as_deref(), &set)?;
+    let (mut config, preset) =
+        Config::resolve(&args.env, args.preset.as_deref(), args.algo.as_deref(), &set)?;
+    config.engine.threads = args.threads.unwrap_or(config.engine.threads);
     let mut request = TrainRequest::new(config, preset.name, args.seed);
     request.out = args.out.clone();
     request.command = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
@@ -85,7 +87,7 @@ fn screen(args: &Train, config: &Config) -> Result<Option<TrainingScreen>, Failu
         Render::Terminal => ScreenKind::Terminal,
     };
     let env = Registry::builtin().make(&config.env.id);
-    let env = env.map_err(|error| deepq::config::ConfigError::new("ENV", error.to_string()))?;
+    let env = env.map_err(|error| ConfigError::unknown_env("ENV", &error))?;
     let screen = open_screen(kind, env.spec()).map_err(Failure::before_the_start)?;
     Ok(Some(TrainingScreen::new(screen, env.spec(), args.pace.fps.unwrap_or_default())?))
 }
