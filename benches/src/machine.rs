@@ -30,21 +30,22 @@ pub(crate) fn machine() -> Value {
         "load_average_1_min": load.split_whitespace().next().unwrap_or("unknown"),
         "date": time::OffsetDateTime::now_utc().date().to_string(),
         "compiler": compiler(),
+        "commit": answer("git", &["describe", "--always", "--dirty", "--abbrev=12"]),
         "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
     })
 }
 
-/// As `rustc --version` says it, of the compiler that Cargo runs here.
+/// As `rustc --version` says it, of the compiler that Cargo runs here, without what it says in brackets.
 fn compiler() -> String {
-    let output = std::process::Command::new("rustc")
-        .arg("--version")
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stderr(std::process::Stdio::null())
-        .output();
-    let version = output.ok().and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
-    // Without the commit and the day in brackets.
-    match version.split_once(" (") {
-        Some((version, _)) => version.to_owned(),
-        None => "unknown compiler".to_owned(),
-    }
+    let version = answer("rustc", &["--version"]);
+    version.split(" (").next().unwrap_or_default().to_owned()
+}
+
+/// What a program prints when it is run in the repository.
+fn answer(program: &str, arguments: &[&str]) -> String {
+    let mut command = std::process::Command::new(program);
+    command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).stderr(std::process::Stdio::null());
+    let output = command.output().ok().filter(|output| output.status.success());
+    let text = output.and_then(|output| String::from_utf8(output.stdout).ok());
+    text.map_or_else(|| format!("unknown {program}"), |text| text.trim().to_owned())
 }
