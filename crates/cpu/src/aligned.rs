@@ -6,6 +6,11 @@ use std::ops::{Deref, DerefMut};
 /// Elements of one cache line of 64 bytes.
 pub(crate) const LINE: usize = 16;
 
+/// Elements on both sides that nobody may write to: unit tests look at them when a buffer goes.
+const MARGIN: usize = if cfg!(test) { 128 } else { 0 };
+/// What stands there: in unit tests a NaN that no calculation gives, which would spread from where it is read.
+const OUTSIDE: f32 = if cfg!(test) { f32::from_bits(0x7fc5_a5a5) } else { 0.0 };
+
 /// Zeros at first, and never moved unless it grows.
 ///
 /// The kernels are right for any alignment; an aligned start saves them loads that cross a cache line.
@@ -19,9 +24,10 @@ pub(crate) struct AlignedBuffer {
 impl AlignedBuffer {
     /// `len` zeros.
     pub(crate) fn zeros(len: usize) -> Self {
-        let storage = vec![0.0; len + LINE - 1];
+        let mut storage = vec![OUTSIDE; len + LINE - 1 + 2 * MARGIN];
         // `align_offset` may give up with a huge number; alignment is for speed only.
-        let start = storage.as_ptr().align_offset(4 * LINE).min(LINE - 1);
+        let start = MARGIN + storage[MARGIN..].as_ptr().align_offset(4 * LINE).min(LINE - 1);
+        storage[start..start + len].fill(0.0);
         Self { storage, start, len }
     }
 
@@ -30,6 +36,16 @@ impl AlignedBuffer {
         if self.len < len {
             *self = Self::zeros(len);
         }
+    }
+}
+
+#[cfg(test)]
+impl Drop for AlignedBuffer {
+    fn drop(&mut self) {
+        let outside =
+            self.storage.iter().take(self.start).chain(self.storage.iter().skip(self.start + self.len));
+        let untouched = outside.into_iter().all(|value| value.to_bits() == OUTSIDE.to_bits());
+        assert!(untouched || std::thread::panicking(), "a buffer of {} elements was overrun", self.len);
     }
 }
 
@@ -68,5 +84,13 @@ mod tests {
             assert_eq!(buffer.as_ptr() as usize % 64, 0);
             assert!(buffer.iter().all(|value| *value == 0.0));
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "a buffer of 5 elements was overrun")]
+    fn an_overrun_is_noticed() {
+        let mut buffer = AlignedBuffer::zeros(5);
+        let behind = buffer.start + buffer.len;
+        buffer.storage[behind] = 1.0;
     }
 }

@@ -164,7 +164,7 @@ impl WeightGradient<'_> {
             }
             column += vectors;
         }
-        if half {
+        if const { S::Half::LANES < S::LANES } && half {
             let mut tiles = Split::new(inputs.len(), S::Half::max_rows(1));
             while let Some((first, rows)) = tiles.step() {
                 let place = (inputs.start + first, whole * S::LANES);
@@ -173,7 +173,7 @@ impl WeightGradient<'_> {
                     // SAFETY: as above.
                     unsafe {
                         let tile = WeightTile::new(self, run, place);
-                        with_shape!(S::Half, rows, 1, weight_tile(tile))
+                        with_shape!(S::Half, 1, rows, 1, weight_tile(tile))
                     }
                 }
             }

@@ -59,23 +59,30 @@ pub(super) unsafe fn accumulate<S: Simd, const ROWS: usize, const VECTORS: usize
     *sums = local;
 }
 
-/// Calls `$function::<$S, ROWS, VECTORS>($arguments)` for a shape that is only known at run time.
+/// Calls `$function::<$S, ROWS, VECTORS>($arguments)` for a shape that is only known at run time, of at most
+/// `$widest` vectors.
 ///
-/// A macro and no closure: what is called must be inlined into the function compiled for the instruction set.
+/// A macro and no closure: what is called must be inlined into the function compiled for the instruction set. The
+/// guards are constants, so that shapes which a set does not use are not even compiled.
 macro_rules! with_shape {
     ($S:ty, $rows:expr, $vectors:expr, $function:ident $arguments:tt) => {
+        with_shape!($S, 4, $rows, $vectors, $function $arguments)
+    };
+    ($S:ty, $widest:expr, $rows:expr, $vectors:expr, $function:ident $arguments:tt) => {
         match $vectors {
-            4 if <$S>::MAX_VECTORS >= 4 => {
+            4 if const { $widest >= 4 && <$S>::MAX_VECTORS >= 4 } => {
                 with_shape!(@rows $S, 4, $rows, $function $arguments, 1 2 3 4 5 6)
             }
-            2 => with_shape!(@rows $S, 2, $rows, $function $arguments, 1 2 3 4 5 6 7 8 9 10 11 12),
+            2 if const { $widest >= 2 && <$S>::MAX_VECTORS >= 2 } => {
+                with_shape!(@rows $S, 2, $rows, $function $arguments, 1 2 3 4 5 6 7 8 9 10 11 12)
+            }
             1 => with_shape!(@rows $S, 1, $rows, $function $arguments, 1 2 3 4 5 6 7 8 9 10 11 12),
             _ => unreachable!("no tile is that wide"),
         }
     };
     (@rows $S:ty, $vectors:literal, $rows:expr, $function:ident $arguments:tt, $($count:literal)*) => {
         match $rows {
-            $($count if <$S>::max_rows($vectors) >= $count => {
+            $($count if const { <$S>::MAX_ROWS[$vectors / 2] >= $count } => {
                 with_shape!(@call $S, $count, $vectors, $function $arguments)
             })*
             _ => unreachable!("no tile is that high"),

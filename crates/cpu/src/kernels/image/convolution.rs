@@ -62,16 +62,16 @@ macro_rules! cover {
         while done < whole {
             let vectors = next_width::<$S>(whole - done);
             let columns = Columns { first: done * <$S>::LANES, vectors };
-            cover!(@call $this, $method, $S, columns, $arguments);
+            cover!(@call $this, $method, $S, 4, columns, $arguments);
             done += vectors;
         }
-        if whole * <$S>::LANES < $width {
+        if const { <<$S as Simd>::Half as Simd>::LANES < <$S>::LANES } && whole * <$S>::LANES < $width {
             let columns = Columns { first: whole * <$S>::LANES, vectors: 1 };
-            cover!(@call $this, $method, <$S as Simd>::Half, columns, $arguments);
+            cover!(@call $this, $method, <$S as Simd>::Half, 1, columns, $arguments);
         }
     };
-    (@call $this:expr, $method:ident, $S:ty, $columns:ident, ($($argument:expr),*)) => {
-        $this.$method::<$S>($columns, $($argument),*)
+    (@call $this:expr, $method:ident, $S:ty, $widest:literal, $columns:ident, ($($argument:expr),*)) => {
+        $this.$method::<$S, $widest>($columns, $($argument),*)
     };
 }
 
@@ -94,7 +94,7 @@ impl Forward<'_> {
     }
 
     #[inline(always)]
-    unsafe fn columns<S: Simd>(&self, columns: Columns) {
+    unsafe fn columns<S: Simd, const WIDEST: usize>(&self, columns: Columns) {
         let Geometry { convolution, output, .. } = self.geometry;
         for row in 0..output.height {
             let mut tiles = Split::new(output.width, S::max_strided_rows(columns.vectors));
@@ -116,7 +116,7 @@ impl Forward<'_> {
                         output_pixel: output.pixel,
                         rectified: convolution.filters.rectified,
                     };
-                    with_shape!(S, places, columns.vectors, forward_tile(tile))
+                    with_shape!(S, WIDEST, places, columns.vectors, forward_tile(tile))
                 }
             }
         }
@@ -193,7 +193,7 @@ impl FilterGradient<'_> {
     }
 
     #[inline(always)]
-    unsafe fn columns<S: Simd>(&self, columns: Columns, share: &Range<usize>) {
+    unsafe fn columns<S: Simd, const WIDEST: usize>(&self, columns: Columns, share: &Range<usize>) {
         let Geometry { convolution, input, .. } = self.geometry;
         let (len, runs) = self.geometry.run();
         // SAFETY: elements of the share are the filters' own.
@@ -210,7 +210,7 @@ impl FilterGradient<'_> {
                     while let Some((first, rows)) = tiles.step() {
                         let element = from + first;
                         let tile = self.tile(columns, element, seen + element - begin);
-                        with_shape!(S, rows, columns.vectors, filter_tile(tile))
+                        with_shape!(S, WIDEST, rows, columns.vectors, filter_tile(tile))
                     }
                 }
             }
@@ -345,7 +345,7 @@ impl InputGradient<'_> {
     }
 
     #[inline(always)]
-    unsafe fn columns<S: Simd>(&self, columns: Columns) {
+    unsafe fn columns<S: Simd, const WIDEST: usize>(&self, columns: Columns) {
         let Geometry { convolution, input, output } = self.geometry;
         let (size, outputs) = (convolution.size, convolution.filters.outputs);
         for row in 0..output.height {
@@ -366,7 +366,7 @@ impl InputGradient<'_> {
                             d_input: self.d_sample.add(seen + columns.first),
                             step: self.geometry.step(),
                         };
-                        with_shape!(S, places, columns.vectors, input_tile(tile))
+                        with_shape!(S, WIDEST, places, columns.vectors, input_tile(tile))
                     }
                 }
             }

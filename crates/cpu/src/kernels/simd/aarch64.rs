@@ -30,10 +30,7 @@ impl Simd for Neon {
     const LANES: usize = 4;
     const MAX_VECTORS: usize = 4;
 
-    #[inline(always)]
-    fn max_rows(vectors: usize) -> usize {
-        if vectors == 4 { 6 } else { 12 }
-    }
+    const MAX_ROWS: [usize; 3] = [12, 12, 6];
 
     intrinsics! {
         load(from: *const f32) -> float32x4_t = vld1q_f32(from);

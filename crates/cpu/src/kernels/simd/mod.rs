@@ -34,12 +34,20 @@ pub(super) trait Simd: Copy + 'static {
     const MAX_VECTORS: usize;
     /// A set of half as many lanes that can be mixed with this one, for what is left over at an edge; or itself.
     type Half: Simd;
-    /// The greatest number of rows of a tile `vectors` wide whose sums stay in registers.
-    fn max_rows(vectors: usize) -> usize;
+    /// The greatest numbers of rows of tiles of 1, 2 and 4 vectors whose sums stay in registers.
+    const MAX_ROWS: [usize; 3];
     /// The same for tiles whose scalars stand a stride apart that is known only at run time.
+    const MAX_STRIDED_ROWS: [usize; 3] = Self::MAX_ROWS;
+
+    /// The greatest number of rows of a tile of so many vectors.
+    #[inline(always)]
+    fn max_rows(vectors: usize) -> usize {
+        Self::MAX_ROWS[vectors / 2]
+    }
+    /// The same for tiles whose scalars stand a stride apart.
     #[inline(always)]
     fn max_strided_rows(vectors: usize) -> usize {
-        Self::max_rows(vectors)
+        Self::MAX_STRIDED_ROWS[vectors / 2]
     }
 
     unsafe fn load(from: *const f32) -> Self::Vector;

@@ -34,15 +34,8 @@ impl Simd for Portable {
     const LANES: usize = LANES;
     const MAX_VECTORS: usize = 2;
 
-    #[inline(always)]
-    fn max_rows(vectors: usize) -> usize {
-        if vectors == 2 { 6 } else { 12 }
-    }
-
-    #[inline(always)]
-    fn max_strided_rows(vectors: usize) -> usize {
-        if vectors == 2 { 5 } else { 12 }
-    }
+    const MAX_ROWS: [usize; 3] = [12, 6, 0];
+    const MAX_STRIDED_ROWS: [usize; 3] = [12, 5, 0];
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> [f32; LANES] {

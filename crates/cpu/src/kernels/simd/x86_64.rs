@@ -31,14 +31,7 @@ impl Simd for Avx512 {
     const LANES: usize = 16;
     const MAX_VECTORS: usize = 4;
 
-    #[inline(always)]
-    fn max_rows(vectors: usize) -> usize {
-        match vectors {
-            4 => 6,
-            2 => 12,
-            _ => 12,
-        }
-    }
+    const MAX_ROWS: [usize; 3] = [12, 12, 6];
 
     intrinsics! {
         load(from: *const f32) -> __m512 = _mm512_loadu_ps(from);
@@ -96,17 +89,10 @@ impl Simd for Avx2 {
     const LANES: usize = 8;
     const MAX_VECTORS: usize = 2;
 
-    #[inline(always)]
-    fn max_rows(vectors: usize) -> usize {
-        if vectors == 2 { 6 } else { 12 }
-    }
-
-    #[inline(always)]
-    fn max_strided_rows(vectors: usize) -> usize {
-        // With 6 rows of 2 vectors the compiler (LLVM 21) copies sums from register to register in every
-        // step, which costs two thirds of the speed.
-        if vectors == 2 { 5 } else { 12 }
-    }
+    const MAX_ROWS: [usize; 3] = [12, 6, 0];
+    // With 6 rows of 2 vectors the compiler (LLVM 21) copies sums from register to register in every step, which
+    // costs two thirds of the speed.
+    const MAX_STRIDED_ROWS: [usize; 3] = [12, 5, 0];
 
     intrinsics! {
         load(from: *const f32) -> __m256 = _mm256_loadu_ps(from);
