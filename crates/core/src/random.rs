@@ -5,6 +5,7 @@
 //! The draws below are written out here because their values are part of deepq's promise: the same seed gives
 //! the same bytes, whatever version of whatever library is underneath.
 
+use crate::math;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -71,8 +72,8 @@ impl RandomStream {
     /// A number of the standard normal distribution, by the method of Box & Muller (1958).
     pub fn normal_f32(&mut self) -> f32 {
         // Above 0, so that the logarithm is finite.
-        let radius = (-2.0 * (1.0 - self.uniform_f32()).ln()).sqrt();
-        radius * (std::f32::consts::TAU * self.uniform_f32()).cos()
+        let radius = (-2.0 * math::ln(1.0 - self.uniform_f32())).sqrt();
+        radius * math::cos_pi(2.0 * self.uniform_f32())
     }
 
     /// Writes the stream's key and position.
@@ -128,6 +129,17 @@ mod tests {
         assert_ne!(base, draws(RandomStream::new(2, "replay", 0)));
         assert_ne!(base, draws(RandomStream::new(1, "env", 0)));
         assert_ne!(base, draws(RandomStream::new(1, "replay", 1)));
+    }
+
+    #[test]
+    fn normal_numbers_have_their_moments() {
+        let mut stream = RandomStream::new(1, "test", 0);
+        let values: Vec<f64> = (0..100_000).map(|_| f64::from(stream.normal_f32())).collect();
+        let moment = |power: i32| values.iter().map(|value| value.powi(power)).sum::<f64>() / 1e5;
+        for (power, expected, allowed) in [(1, 0.0, 0.02), (2, 1.0, 0.03), (3, 0.0, 0.06), (4, 3.0, 0.2)] {
+            assert!((moment(power) - expected).abs() < allowed, "moment {power}: {}", moment(power));
+        }
+        assert!(values.iter().all(|value| value.is_finite()));
     }
 
     #[test]
