@@ -74,7 +74,7 @@ pub(crate) const LAYERS: &str = "network.layers";
 
 /// What stands in a file.
 #[derive(Clone, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table with hidden, architecture or layers")]
 struct NetworkTable {
     #[serde(skip_serializing_if = "Option::is_none")]
     hidden: Option<Vec<usize>>,
