@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // Each test takes what it needs.
 
+pub(crate) mod pictures;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
