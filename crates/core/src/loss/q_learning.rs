@@ -35,8 +35,12 @@ impl ErrorFunction {
     pub fn value_and_slope(self, error: f32) -> (f32, f32) {
         match self {
             Self::Squared => (error * error, 2.0 * error),
-            Self::Huber { kappa } if error.abs() <= kappa => (0.5 * error * error, error),
-            Self::Huber { kappa } => (kappa * (error.abs() - 0.5 * kappa), kappa * error.signum()),
+            Self::Huber { kappa } => {
+                // With c = δ cut off at ±κ the loss is c·(δ − ½·c), and c its slope: ½·δ² within, the line
+                // beyond. A branch here could not be foreseen by the processor.
+                let slope = error.clamp(-kappa, kappa);
+                (slope * (error - 0.5 * slope), slope)
+            }
         }
     }
 }
@@ -94,6 +98,7 @@ impl Loss for QLearning {
 
     fn evaluate(&self, transitions: Transitions<'_>, outputs: &[Output<'_>], result: &mut LossResult<'_>) {
         let actions = outputs[0].actions;
+        result.d_output.fill(0.0);
         for b in 0..transitions.len() {
             let a = transitions.action[b] as usize;
             let q = outputs[0].q(b);
@@ -101,7 +106,6 @@ impl Loss for QLearning {
             let delta = y - q[a];
             let (loss, slope) = self.error.value_and_slope(delta);
             let d_q = &mut result.d_output[b * actions..(b + 1) * actions];
-            d_q.fill(0.0);
             d_q[a] = -slope;
             result.loss[b] = loss;
             result.td_error[b] = delta;
