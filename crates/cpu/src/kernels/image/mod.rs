@@ -346,8 +346,10 @@ unsafe fn step_back<S: Simd>(of: &ImageBackward<'_>, step: &ImageStep, slots: *c
             }
             _ if step.inputs[0] == 0 => {}
             ImageKind::Convolution(convolution) => {
-                let transposed = of.transposed.add(convolution.transposed.unwrap_or(0));
-                let geometry = Geometry { convolution, input, output };
+                // Where nothing before it has parameters, nobody needs the gradient by its input.
+                let Some(transposed) = convolution.transposed else { return };
+                let (geometry, transposed) =
+                    (Geometry { convolution, input, output }, of.transposed.add(transposed));
                 InputGradient { geometry, transposed, d_sample: d_slots }.run::<S>();
             }
             ImageKind::Activation(kind) => {
