@@ -1,6 +1,7 @@
 //! Studies and benchmarks of deepq. `cargo xtask study` and `cargo xtask bench` call this program; its results
 //! stand in `benches/results/`, each with the command and the machine it was made on.
 
+mod bits;
 mod engine;
 mod faults;
 mod machine;
@@ -23,6 +24,7 @@ usage: deepq-bench STUDY [FIRST_SEED SEEDS]
   cleanrl        CleanRL's recipe by its published protocol, 10 seeds
   sb3            Stable-Baselines3's recipe, the 20 seeds of benches/peers/results/sb3_cartpole.json
   faults         the tutorial's faults mended one by one, 20 seeds each
+  bits [STEPS]   equal parameters after 1000 gradient steps on all instruction sets and with several threads
   engine [NETWORK | INSTRUCTION_SET]...   one gradient step on the CPU engine, and its distance to the limit
   peers PYTHON [NETWORK]...   the same gradient steps in PyTorch and JAX, run with this Python, beside ours
   speed          env steps a second of each preset, one core
@@ -33,6 +35,9 @@ usage: deepq-bench STUDY [FIRST_SEED SEEDS]
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match args.first().map(String::as_str) {
+        Some("bits") => {
+            args.get(1).map(|steps| steps.parse()).transpose().map_err(Into::into).and_then(bits::run)
+        }
         Some("engine") => engine::run(&args[1..]),
         Some("peers") if args.len() > 1 => peers::run(&args[1], &args[2..]),
         Some("step-server") if args.len() == 2 => peers::serve(&args[1]),

@@ -241,6 +241,11 @@ impl Training {
         }
     }
 
+    /// What it trains.
+    pub(crate) fn network(&self) -> &dyn QNetwork {
+        self.learner.network()
+    }
+
     /// One gradient step.
     pub(crate) fn step(&mut self) -> LearnMetrics {
         self.learner.learn(&self.store, &mut self.sampler, &mut self.stream, self.learning_rate)

@@ -14,7 +14,7 @@ use crate::program::{ImageProgram, PanelKind, Program};
 
 /// Multiplications with an addition from which on a pass is worth a team: some tens of microseconds. Unit tests
 /// let a team share the smallest.
-const WORTH_A_TEAM: usize = if cfg!(test) { 0 } else { 4_000_000 };
+const WORTH_A_TEAM: usize = if cfg!(test) { 1 } else { 4_000_000 };
 
 /// Parameters, and what noise makes of them.
 #[derive(Clone, Copy)]
