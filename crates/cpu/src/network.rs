@@ -277,6 +277,8 @@ impl QNetwork for CpuNetwork {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use deepq_core::ElementKind;
+    use deepq_core::network::{InputShape, LayerSpec};
     use deepq_core::testing::conformance;
 
     /// Unit tests let a team share every pass, however small.
@@ -290,5 +292,37 @@ mod tests {
             network.set_parameters(Parameters::Target, initial);
             Box::new(network)
         });
+    }
+
+    /// Small enough for Miri, which sees it where a worker does not wait for what another one writes.
+    #[test]
+    fn a_tiny_network_of_a_team_has_no_races() {
+        let convolution = || LayerSpec::convolution(3, 3, 1, 1);
+        let layers = vec![
+            convolution(),
+            LayerSpec::Residual { layers: vec![LayerSpec::Relu, convolution()] },
+            LayerSpec::MaxPool { size: 2, stride: 2, padding: 0 },
+            LayerSpec::Flatten,
+            LayerSpec::NoisyLinear { outputs: 9, noise: 0.5 },
+            LayerSpec::Relu,
+            LayerSpec::linear(2),
+        ];
+        let input = InputShape::ChannelsFirst { channels: 1, height: 4, width: 5 };
+        let spec = NetworkSpec { element: ElementKind::U8, input, actions: 2, atoms: 1, layers };
+        let bits = [1, 3].map(|threads| {
+            let mut stream = RandomStream::new(0, "initialization", 0);
+            let network = CpuNetwork::new(&spec, OptimizerConfig::default(), &mut stream);
+            let mut network = network.unwrap_or_else(|error| panic!("{error}")).with_threads(threads);
+            let noise: Vec<f32> = (0..spec.noise_len()).map(|index| index as f32 / 50.0 - 0.3).collect();
+            network.set_noise(Parameters::Online, Some(&noise));
+            let pictures: Vec<u8> = (0..4 * 20).map(|index| (index * 37 % 256) as u8).collect();
+            let mut output = [0.0; 8];
+            network.forward_train(Observation::U8(&pictures), &mut output);
+            network.backward(&output);
+            network.optimizer_step(1e-3, Some(1.0));
+            network.update_target(0.5);
+            network.parameters(Parameters::Target).into_iter().map(f32::to_bits).collect::<Vec<_>>()
+        });
+        assert_eq!(bits[0], bits[1]);
     }
 }
