@@ -48,18 +48,48 @@ pub struct CpuNetwork {
     gradient: AlignedBuffer,
     forward_room: ForwardRoom,
     training_room: TrainingRoom,
+    /// The noise of the last forward pass that was trained: it may have changed when the gradient comes back.
+    trained_noise: Noise,
+}
+
+/// The noise of a set of parameters, and what it makes of them.
+#[derive(Debug)]
+struct Noise {
+    /// Zeros where there is no noise.
+    values: AlignedBuffer,
+    /// Whether there is noise.
+    there: bool,
+    /// The weights of noisy layers with their noise.
+    effective: AlignedBuffer,
+}
+
+impl Noise {
+    fn none(plan: &Plan) -> Self {
+        let values = AlignedBuffer::zeros(plan.noise_len);
+        Self { values, there: false, effective: AlignedBuffer::zeros(plan.program.effective_len) }
+    }
+
+    /// Becomes a copy of another one.
+    fn copy_from(&mut self, other: &Self) {
+        if self.there || other.there {
+            self.values.copy_from_slice(&other.values);
+            self.effective.copy_from_slice(&other.effective);
+            self.there = other.there;
+        }
+    }
+
+    fn weights<'a>(&'a self, parameters: &'a [f32]) -> Weights<'a> {
+        let effective = self.there.then_some(&*self.effective);
+        Weights { parameters, effective, noise: &self.values }
+    }
 }
 
 /// One set of parameters with its noise.
 #[derive(Debug)]
 struct ParameterSet {
     values: AlignedBuffer,
-    /// Zeros where there is no noise.
-    noise: AlignedBuffer,
-    noisy: bool,
-    /// The weights of noisy layers with their noise.
-    effective: AlignedBuffer,
-    /// Whether those belong to the present values and the present noise.
+    noise: Noise,
+    /// Whether the weights with noise belong to the present values and the present noise.
     applied: bool,
 }
 
@@ -67,9 +97,7 @@ impl ParameterSet {
     fn new(plan: &Plan, canonical: &[f32]) -> Self {
         let mut values = AlignedBuffer::zeros(plan.program.parameters_len);
         plan.take_canonical(canonical, &mut values);
-        let noise = AlignedBuffer::zeros(plan.noise_len);
-        let effective = AlignedBuffer::zeros(plan.program.effective_len);
-        Self { values, noise, noisy: false, effective, applied: false }
+        Self { values, noise: Noise::none(plan), applied: false }
     }
 
     /// The values, to be changed.
@@ -79,25 +107,25 @@ impl ParameterSet {
     }
 
     fn set_noise(&mut self, plan: &Plan, noise: Option<&[f32]>) {
-        self.applied = false;
-        self.noisy = noise.is_some();
         match noise {
-            Some(noise) => plan.take_noise(noise, &mut self.noise),
-            None => self.noise.fill(0.0),
+            Some(noise) => plan.take_noise(noise, &mut self.noise.values),
+            None => self.noise.values.fill(0.0),
         }
+        self.noise.there = noise.is_some();
+        self.applied = false;
     }
 
     /// Brings the weights with noise up to date.
     fn apply_noise(&mut self, plan: &Plan, kernels: &Kernels) {
-        if self.noisy && !self.applied {
-            kernels.apply_noise(&plan.program, &self.values, &self.noise, &mut self.effective);
+        if self.noise.there && !self.applied {
+            let Noise { values, effective, .. } = &mut self.noise;
+            kernels.apply_noise(&plan.program, &self.values, values, effective);
             self.applied = true;
         }
     }
 
     fn weights(&self) -> Weights<'_> {
-        let effective = self.noisy.then_some(&*self.effective);
-        Weights { parameters: &self.values, effective, noise: &self.noise }
+        self.noise.weights(&self.values)
     }
 }
 
@@ -147,6 +175,7 @@ impl CpuNetwork {
         let len = plan.program.parameters_len;
         let optimizer = OptimizerState::new(optimizer, len)?;
         let initial = spec.initial_parameters(stream)?;
+        let trained_noise = Noise::none(&plan);
         let (online, target) = (ParameterSet::new(&plan, &initial), ParameterSet::new(&plan, &initial));
         Ok(Self {
             spec: spec.clone(),
@@ -159,6 +188,7 @@ impl CpuNetwork {
             gradient: AlignedBuffer::zeros(len),
             forward_room: ForwardRoom::default(),
             training_room: TrainingRoom::default(),
+            trained_noise,
         })
     }
 
@@ -209,8 +239,9 @@ impl QNetwork for CpuNetwork {
     }
 
     fn forward_train_at(&mut self, observation: Observation<'_>, fractions: &[f32], output: &mut [f32]) {
-        let Self { plan, kernels, team, online, training_room, .. } = self;
+        let Self { plan, kernels, team, online, training_room, trained_noise, .. } = self;
         online.apply_noise(plan, kernels);
+        trained_noise.copy_from(&online.noise);
         let batch = Batch { observation, fractions };
         kernels.forward_train(team, &plan.program, online.weights(), batch, training_room, output);
     }
@@ -223,8 +254,9 @@ impl QNetwork for CpuNetwork {
     }
 
     fn backward(&mut self, d_output: &[f32]) {
-        let Self { plan, kernels, team, online, training_room, gradient, .. } = self;
-        kernels.backward(team, &plan.program, online.weights(), d_output, training_room, gradient);
+        let Self { plan, kernels, team, online, training_room, gradient, trained_noise, .. } = self;
+        let weights = trained_noise.weights(&online.values);
+        kernels.backward(team, &plan.program, weights, d_output, training_room, gradient);
     }
 
     fn optimizer_step(&mut self, learning_rate: f32, max_gradient_norm: Option<f32>) {

@@ -232,6 +232,11 @@ impl LayerSpec {
             Self::Linear { outputs, .. } | Self::NoisyLinear { outputs, .. } => {
                 vector("a linear layer")?;
                 positive(*outputs, "outputs")?;
+                if let Self::NoisyLinear { noise, .. } = self
+                    && !(noise.is_finite() && *noise >= 0.0)
+                {
+                    return Err(format!("has a noise of {noise}; it must be a finite number, 0 or above"));
+                }
                 Ok(Shape::Vector { len: *outputs })
             }
             Self::Relu | Self::Tanh | Self::Silu | Self::Gelu | Self::Residual { .. } => Ok(input),
@@ -358,8 +363,16 @@ impl LayerSpec {
     }
 }
 
+/// The most outputs, channels, rows or columns of anything: far beyond what is of use, and small enough that no
+/// product of the few that make a size leaves 64 bits.
+const MOST: usize = 1 << 16;
+
 fn positive(value: usize, what: &str) -> Result<(), String> {
-    if value == 0 { Err(format!("has 0 {what}; at least 1 is needed")) } else { Ok(()) }
+    match value {
+        0 => Err(format!("has 0 {what}; at least 1 is needed")),
+        1..=MOST => Ok(()),
+        _ => Err(format!("has {value} {what}; {MOST} are the most")),
+    }
 }
 
 fn check_divisors(by: &[f32], inputs: usize) -> Result<(), String> {
@@ -381,6 +394,9 @@ fn windows(
 ) -> Result<(usize, usize), String> {
     positive(size, "rows and columns")?;
     positive(stride, "for its stride")?;
+    if padding > MOST {
+        return Err(format!("has a padding of {padding}; {MOST} is the most"));
+    }
     let along = |length: usize| {
         length.saturating_add(padding.saturating_mul(2)).checked_sub(size).map(|room| room / stride + 1)
     };

@@ -67,14 +67,15 @@ pub trait QNetwork: Send {
     /// noisy layer is a linear one. A network is made without.
     ///
     /// `noise` is what [`NetworkSpec::draw_noise`] draws, [`NetworkSpec::noise_len`] numbers. It is no part of the
-    /// parameters: steps of the optimiser, target updates and new parameters leave it as it is.
+    /// parameters: steps of the optimiser, target updates and new parameters leave it as it is. Set between
+    /// [`forward_train`](Self::forward_train) and [`backward`](Self::backward) it counts from the next pass on.
     fn set_noise(&mut self, parameters: Parameters, noise: Option<&[f32]>);
 
     /// Computes the gradient of the loss by the online parameters from its gradient by the outputs of the
-    /// last [`forward_train`](Self::forward_train).
+    /// last [`forward_train`](Self::forward_train). The parameters must still be those of that pass.
     ///
     /// # Shapes
-    /// - `d_output`: `[batch][action][atom]`
+    /// - `d_output`: `[batch][action][atom]`, or `[batch][action][fraction]`, as the output was
     fn backward(&mut self, d_output: &[f32]);
 
     /// One step of the optimiser along the gradient of the last [`backward`](Self::backward), after scaling

@@ -113,7 +113,7 @@ impl NetworkSpec {
     /// Values that one observation gives: `actions · atoms`. Where there is a cosine embedding, it gives so many
     /// for each fraction.
     pub fn outputs(&self) -> usize {
-        self.actions * self.atoms
+        self.actions.saturating_mul(self.atoms)
     }
 
     /// Whether it takes fractions with its observations.
@@ -127,8 +127,10 @@ impl NetworkSpec {
     /// [`SpecError`] naming the first layer that does not fit.
     pub fn walk(&self, visit: &mut dyn FnMut(LayerAt<'_>)) -> Result<(), SpecError> {
         let at = |layer: usize, message: String| Err(SpecError { layer: layer.to_string(), message });
-        if self.inputs() == 0 {
-            return at(0, "gets 0 inputs; at least 1 is needed".into());
+        match self.inputs() {
+            0 => return at(0, "gets 0 inputs; at least 1 is needed".into()),
+            1..=MOST_VALUES => {}
+            inputs => return at(0, format!("gets {inputs} inputs; {MOST_VALUES} are the most")),
         }
         self.check_places()?;
         let mut last_input = self.input.shape();
@@ -185,7 +187,7 @@ impl NetworkSpec {
                     return fail("is a second cosine embedding; one is the most");
                 }
                 LayerSpec::CosineEmbedding { .. } => embedded = true,
-                _ => check_inside(layer, &index.to_string())?,
+                _ => check_inside(layer, &index.to_string(), 0)?,
             }
         }
         Ok(())
@@ -263,6 +265,11 @@ impl NetworkSpec {
     }
 }
 
+/// The most elements of what one layer gives, and of one tensor of parameters: 2³¹.
+const MOST_VALUES: usize = 1 << 31;
+/// The most layers that a layer can be inside of.
+const MOST_DEPTH: usize = 8;
+
 /// Walks through layers that follow each other; gives what comes out.
 fn walk(
     layers: &[LayerSpec],
@@ -282,6 +289,7 @@ fn walk(
         }
         let output = layer.output(shape).map_err(fail)?;
         layer.check_branches(shape, &outputs).map_err(fail)?;
+        check_sizes(layer, shape, output).map_err(fail)?;
         visit(LayerAt { layer, path: &path, input: shape, output, depth });
         for (name, branch) in layer.branches() {
             walk(branch, shape, (&format!("{path}.{name}."), depth + 1), visit)?;
@@ -291,8 +299,24 @@ fn walk(
     Ok(shape)
 }
 
-/// Refuses inside other layers what can only stand by itself.
-fn check_inside(layer: &LayerSpec, path: &str) -> Result<(), SpecError> {
+/// Refuses what no memory could hold, before anybody multiplies with it.
+fn check_sizes(layer: &LayerSpec, input: Shape, output: Shape) -> Result<(), String> {
+    let product = |shape: &[usize]| shape.iter().fold(1usize, |product, len| product.saturating_mul(*len));
+    let tensors = layer.tensors(input).into_iter().map(|tensor| (product(&tensor.shape), "parameters"));
+    for (count, what) in tensors.chain([(output.len(), "values")]) {
+        if count > MOST_VALUES {
+            return Err(format!("has {count} {what}; {MOST_VALUES} are the most"));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses inside other layers what can only stand by itself, and what is inside too many.
+fn check_inside(layer: &LayerSpec, path: &str, depth: usize) -> Result<(), SpecError> {
+    if depth > MOST_DEPTH {
+        let message = format!("is inside {depth} layers; {MOST_DEPTH} are the most");
+        return Err(SpecError { layer: path.to_string(), message });
+    }
     for (name, branch) in layer.branches() {
         for (index, inner) in branch.iter().enumerate() {
             let path = format!("{path}.{name}.{index}");
@@ -301,7 +325,7 @@ fn check_inside(layer: &LayerSpec, path: &str) -> Result<(), SpecError> {
                 LayerSpec::CosineEmbedding { .. } => "a cosine embedding",
                 LayerSpec::Dueling { .. } => "a dueling head",
                 _ => {
-                    check_inside(inner, &path)?;
+                    check_inside(inner, &path, depth + 1)?;
                     continue;
                 }
             };
@@ -356,6 +380,50 @@ mod tests {
         assert_eq!(spec.layout().unwrap_err().layer, "0");
         (spec.actions, spec.atoms) = (6, 1);
         assert!(spec.layout().is_ok());
+    }
+
+    #[test]
+    fn sizes_that_no_memory_holds_are_refused() {
+        let image = |layer: LayerSpec| {
+            let layers = vec![layer, LayerSpec::Flatten, LayerSpec::linear(2)];
+            let input = InputShape::ChannelsLast { height: 10, width: 10, channels: 2 };
+            NetworkSpec { element: ElementKind::F32, input, actions: 2, atoms: 1, layers }.layout()
+        };
+        for layer in [
+            LayerSpec::convolution(2, 1, 1 << 62, 1 << 62),
+            LayerSpec::convolution(4, 1 << 32, 1, 1 << 31),
+            LayerSpec::convolution(1 << 16, 1 << 16, 1, 1 << 16),
+            LayerSpec::convolution(1 << 40, 1, 1, 0),
+            LayerSpec::AdaptiveMaxPool { height: 1 << 16, width: 1 << 16 },
+            LayerSpec::MaxPool { size: usize::MAX, stride: 1, padding: usize::MAX / 2 },
+        ] {
+            assert_eq!(image(layer.clone()).unwrap_err().layer, "0", "{layer:?}");
+        }
+        let mut spec = NetworkSpec::mlp(4, &[], 2, Initialization::FanInUniform);
+        (spec.actions, spec.atoms) = ((1 << 63) + 1, 2);
+        assert!(spec.layout().is_err());
+        spec.input = InputShape::Vector { len: usize::MAX };
+        assert!(spec.layout().is_err());
+    }
+
+    #[test]
+    fn layers_deep_inside_each_other_are_refused_at_once() {
+        let mut layer = LayerSpec::Relu;
+        for _ in 0..60 {
+            layer = LayerSpec::Residual { layers: vec![layer] };
+        }
+        let mut spec = NetworkSpec::mlp(4, &[], 2, Initialization::FanInUniform);
+        spec.layers.insert(0, layer);
+        assert!(spec.layout().unwrap_err().to_string().contains("8 are the most"));
+    }
+
+    #[test]
+    fn noise_is_a_number() {
+        for noise in [f32::NAN, f32::INFINITY, -0.5] {
+            let mut spec = NetworkSpec::mlp(4, &[], 2, Initialization::FanInUniform);
+            spec.layers = vec![LayerSpec::NoisyLinear { outputs: 2, noise }];
+            assert_eq!(spec.layout().unwrap_err().layer, "0");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A batch of transitions, as a learner takes it.
 
 use crate::loss::Transitions;
+use crate::n_step::ObservationRef;
 use crate::{ElementKind, ObservationBuffer};
 
 /// A batch of transitions. There is no `done` in it: [`discount`](Self::discount) says all.
@@ -18,6 +19,8 @@ pub struct Batch {
     pub next_observation: ObservationBuffer,
     /// `[batch]`: importance weights; 1 where sampling is uniform.
     pub weight: Vec<f32>,
+    /// `[batch]`: where the two observations stand in the store.
+    pub(super) places: Vec<[ObservationRef; 2]>,
 }
 
 impl Batch {
@@ -30,6 +33,7 @@ impl Batch {
             discount: vec![0.0; len],
             next_observation: ObservationBuffer::zeros(element, len * observation_len),
             weight: vec![1.0; len],
+            places: vec![[ObservationRef(0); 2]; len],
         }
     }
 

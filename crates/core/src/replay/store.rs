@@ -162,15 +162,20 @@ impl ReplayStore {
     /// # Panics
     /// If an index is not below [`len`](Self::len).
     pub fn gather(&self, indices: &[u32], batch: &mut Batch) {
-        let width = self.config.observation_len;
+        // First all transitions, then all observations: in one loop the processor would see too few of them
+        // ahead to fetch them while it waits for others.
         for (b, index) in indices.iter().enumerate() {
-            let transition = self.transitions[*index as usize];
+            let transition = &self.transitions[*index as usize];
             batch.action[b] = transition.action;
             batch.reward[b] = transition.reward;
             batch.discount[b] = transition.discount;
+            batch.places[b] = [transition.observation, transition.next_observation];
+        }
+        let width = self.config.observation_len;
+        for (b, [observation, next_observation]) in batch.places[..indices.len()].iter().enumerate() {
             let place = b * width..(b + 1) * width;
-            copy(self.observation(transition.observation), &mut batch.observation, place.clone());
-            copy(self.observation(transition.next_observation), &mut batch.next_observation, place);
+            copy(self.observation(*observation), &mut batch.observation, place.clone());
+            copy(self.observation(*next_observation), &mut batch.next_observation, place);
         }
     }
 

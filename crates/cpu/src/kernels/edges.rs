@@ -50,7 +50,7 @@ impl Operation for LoadPanels<'_> {
             // SAFETY: the maker vouches for the rows and the panels.
             unsafe {
                 let to = self.to.add(panel.start * (features + 1) + share.start * panel.width);
-                clear_padding::<S>(to, share.len(), panel);
+                clear_padding::<S>(to, (share.len(), panel.width), panel);
                 let rows = self.rows.add(panel.start * features + share.start);
                 transpose::<S>((panel.samples, share.len()), (rows, features), (to, panel.width));
                 let Some(divisors) = self.divisors else { continue };
@@ -88,15 +88,15 @@ impl Operation for FlattenPanels<'_> {
     }
 }
 
-/// Lanes without a row become 0, and whole vectors with them.
+/// Lanes without a row become 0, and whole vectors with them, in features that stand `stride` elements apart.
 #[inline(always)]
-pub(super) unsafe fn clear_padding<S: Simd>(to: *mut f32, features: usize, panel: Panel) {
+pub(super) unsafe fn clear_padding<S: Simd>(to: *mut f32, (features, stride): (usize, usize), panel: Panel) {
     if panel.samples < panel.width {
         let first = panel.samples / S::LANES * S::LANES;
         for feature in 0..features {
             for lane in (first..panel.width).step_by(S::LANES) {
                 // SAFETY: the caller vouches for the panel.
-                unsafe { S::store(to.add(feature * panel.width + lane), S::splat(0.0)) }
+                unsafe { S::store(to.add(feature * stride + lane), S::splat(0.0)) }
             }
         }
     }
@@ -183,7 +183,7 @@ impl Operation for LoadGradients<'_> {
             // SAFETY: the maker vouches for the panels; the gradients are as many as the outputs.
             unsafe {
                 let to = self.to.add(first);
-                clear_padding::<S>(to, features, panel);
+                clear_padding::<S>(to, (features, panel.width), panel);
                 if fractions == 1 {
                     let from = self.d_output.as_ptr().add(panel.start * features);
                     transpose::<S>((panel.samples, features), (from, features), (to, panel.width));

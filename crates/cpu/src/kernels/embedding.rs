@@ -46,7 +46,6 @@ struct Columns {
     panels: Panels,
     panel: Option<Panel>,
     features: usize,
-    row: usize,
 }
 
 impl Columns {
@@ -54,13 +53,12 @@ impl Columns {
     fn new<S: Simd>(rows: usize, features: usize) -> Self {
         let mut panels = Panels::new(rows);
         let panel = panels.step::<S>();
-        Self { panels, panel, features, row: 0 }
+        Self { panels, panel, features }
     }
 
     /// That of observation `row`, which is not before the one asked for last.
     #[inline(always)]
     fn of<S: Simd>(&mut self, row: usize) -> Column {
-        self.row = row;
         loop {
             match self.panel {
                 Some(panel) if row < panel.start + panel.samples => {

@@ -99,6 +99,10 @@ pub(super) unsafe fn prepare<S: Simd>(
                 S::store(means.add(lane), statistics.mean);
                 S::store(reciprocals.add(lane), statistics.reciprocal);
             }
+            // Lanes without a row must add nothing to the sums over rows.
+            for lane in worker.share(panel.width, S::LANES).filter(|lane| *lane >= panel.samples) {
+                *reciprocals.add(lane) = 0.0;
+            }
         }
     }
 }

@@ -5,7 +5,7 @@
 //! here: a [`Kernels`] is only made for an instruction set that the processor has, and each of its functions
 //! checks the lengths of its slices against the layers before it passes pointers on.
 //!
-//! The choice of the instruction set is made once an operation (a whole forward pass, a whole optimiser step):
+//! The choice of the instruction set is made once an operation (a step of a pass, a stretch of the optimiser's):
 //! everything below is inlined into one function compiled for that set.
 #![allow(unsafe_code)]
 

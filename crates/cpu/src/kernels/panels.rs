@@ -71,8 +71,7 @@ impl PanelPass<'_> {
         self.rows[usize::from(self.program.slots[step.output].per_fraction)]
     }
 
-    /// Runs all steps. The first slot is filled, and its panel where `panel` names one: then the slots have room
-    /// for one panel only.
+    /// Runs all steps. The first slot is filled.
     pub(super) unsafe fn forward(&self, code: Code, worker: Worker<'_>) {
         // SAFETY: the maker's word for the pointers; workers write parts of their own.
         unsafe {
@@ -318,7 +317,7 @@ impl BackwardStep<'_> {
 /// A slot's gradient, as a step backwards leaves its part of it.
 #[derive(Clone, Copy)]
 pub(super) struct Target {
-    /// Where the slot's gradient begins; none where nobody needs it.
+    /// Where the slot's gradient begins.
     pub(super) d_slot: *mut f32,
     /// Where the slot itself begins, where its gradient goes back through a ReLU.
     pub(super) mask: Option<*const f32>,

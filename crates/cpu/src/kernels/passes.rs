@@ -92,7 +92,7 @@ impl Kernels {
         match program.takes_fractions() {
             false => assert_eq!(rows[1], 0, "the network takes no fractions"),
             true => assert!(
-                rows[0] == 0 || (rows[1] > 0 && rows[1].is_multiple_of(rows[0])),
+                (rows[0] == 0) == (rows[1] == 0) && (rows[0] == 0 || rows[1].is_multiple_of(rows[0])),
                 "{} fractions are no whole number for each of {} observations",
                 rows[1],
                 rows[0]
@@ -154,8 +154,10 @@ impl Kernels {
         room: &mut TrainingRoom,
         output: &mut [f32],
     ) {
-        room.rows = self.sizes(program, batch).rows;
+        // Should the pass panic, there is nothing that could go backwards.
+        room.rows = [0, 0];
         self.forward_panels(team, program, weights, batch, true, &mut room.forward, output);
+        room.rows = self.sizes(program, batch).rows;
     }
 
     /// One row after the other.
@@ -443,15 +445,14 @@ fn numbers<'a>(program: &Program, observation: Observation<'a>, buffer: &mut Ali
     }
 }
 
-/// The last slot of one sample as a row of features, without padding.
+/// The last slot of one sample as a row of features, `[channel][row][column]`.
 fn flatten_row(image: &ImageProgram, slots: &[f32], row: &mut [f32]) {
     let slot = image.last();
-    let mut place = 0;
-    for line in 0..slot.height {
-        for column in 0..slot.width {
-            let from = slot.at(line, column);
-            row[place..place + slot.channels].copy_from_slice(&slots[from..from + slot.channels]);
-            place += slot.channels;
+    let places = slot.height * slot.width;
+    for place in 0..places {
+        let from = slot.at(place / slot.width, place % slot.width);
+        for channel in 0..slot.channels {
+            row[channel * places + place] = slots[from + channel];
         }
     }
 }

@@ -140,7 +140,8 @@ unsafe fn norm_row<S: Simd>(
 unsafe fn layer_row<S: Simd>(layer: &Dense, weights: *const f32, input: *const f32, output: *mut f32) {
     let mut strips = Split::new(layer.outputs.div_ceil(S::LANES), MAX_STRIP);
     while let Some((first, vectors)) = strips.step() {
-        // SAFETY: the columns are inside the layer's stride, which is a multiple of every vector's length.
+        // SAFETY: the columns begin inside the layer's stride. The last vector may reach half a line over the end of
+        // a row of weights: the next row, or the half line behind the last parameters; slots have room behind them.
         unsafe {
             let (weights, output) = (weights.add(first * S::LANES), output.add(first * S::LANES));
             match vectors {

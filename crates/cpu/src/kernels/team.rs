@@ -12,6 +12,9 @@ use std::thread::JoinHandle;
 /// How often a thread looks for its fellows before it lets the system run something else: some microseconds.
 const LOOKS: usize = 4_000;
 
+/// The largest team there is.
+const MOST_THREADS: usize = 256;
+
 /// One of the threads of a team, as the function that it runs sees it.
 #[derive(Clone, Copy)]
 pub(super) struct Worker<'a> {
@@ -51,6 +54,8 @@ impl Worker<'_> {
 struct Barrier {
     arrived: AtomicUsize,
     round: AtomicUsize,
+    /// Whether a thread has panicked and will never come.
+    broken: AtomicBool,
 }
 
 impl Barrier {
@@ -60,7 +65,10 @@ impl Barrier {
             self.arrived.store(0, Ordering::Relaxed);
             self.round.store(round.wrapping_add(1), Ordering::Release);
         } else {
-            look_until(|| self.round.load(Ordering::Acquire) != round);
+            look_until(|| {
+                assert!(!self.broken.load(Ordering::Relaxed), "another thread of the team panicked");
+                self.round.load(Ordering::Acquire) != round
+            });
         }
     }
 }
@@ -112,7 +120,8 @@ impl Team {
     /// A team of `count` threads, the caller's own among them. The caller's alone, where the system does not give
     /// as many.
     pub(crate) fn new(count: usize) -> Self {
-        let mut team = Self { shared: Arc::new(Shared::new(count.max(1))), helpers: vec![] };
+        let count = count.clamp(1, MOST_THREADS);
+        let mut team = Self { shared: Arc::new(Shared::new(count)), helpers: vec![] };
         for index in 1..team.shared.count {
             let shared = team.shared.clone();
             let helper = std::thread::Builder::new().name(format!("deepq-{index}"));
@@ -146,13 +155,16 @@ impl Team {
         shared.wake_helpers();
         let own = Worker { index: 0, count: shared.count, barrier: Some(&shared.barrier) };
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(own)));
+        shared.barrier.broken.fetch_or(outcome.is_err(), Ordering::Relaxed);
         look_until(|| shared.busy.load(Ordering::Acquire) == 0);
-        if let Err(panic) = outcome {
-            std::panic::resume_unwind(panic);
-        }
-        let panic = shared.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(panic) = panic {
-            std::panic::resume_unwind(panic);
+        if shared.barrier.broken.swap(false, Ordering::Relaxed) {
+            shared.barrier.arrived.store(0, Ordering::Relaxed);
+            // The first one, of which the others are echoes.
+            let panic = shared.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
+            match (panic, outcome) {
+                (Some(panic), _) | (None, Err(panic)) => std::panic::resume_unwind(panic),
+                (None, Ok(())) => {}
+            }
         }
     }
 }
@@ -186,7 +198,8 @@ impl Shared {
             let worker = Worker { index, count: self.count, barrier: Some(&self.barrier) };
             let work = || job.map_or((), |job| job(worker));
             if let Err(panic) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
-                *self.panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic);
+                self.panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(panic);
+                self.barrier.broken.store(true, Ordering::Relaxed);
             }
             self.busy.fetch_sub(1, Ordering::Release);
         }
@@ -281,10 +294,20 @@ mod tests {
     fn a_panic_comes_back_to_the_caller() {
         let mut team = Team::new(2);
         for index in 0..2 {
-            let job = |worker: Worker<'_>| assert!(worker.index != index, "worker {index}");
-            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| team.run(&job)));
-            assert!(outcome.is_err());
+            for barrier in [false, true] {
+                let job = |worker: Worker<'_>| {
+                    assert!(worker.index != index, "worker {index}");
+                    if barrier {
+                        worker.wait();
+                    }
+                };
+                let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| team.run(&job)));
+                assert!(outcome.is_err());
+                team.run(&|worker| {
+                    worker.wait();
+                    worker.wait();
+                });
+            }
         }
-        team.run(&|_| {});
     }
 }

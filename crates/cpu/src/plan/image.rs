@@ -2,7 +2,7 @@
 
 use deepq_core::network::{LayerSpec, NormalizedAxes, Shape, SpecError};
 
-use super::{Builder, Place, Vector};
+use super::{Builder, Place};
 use crate::program::{
     Activation, Convolution, HALF_LINE, ImageKind, ImageProgram, ImageSlot, ImageStep, LayerNorm,
 };
@@ -48,7 +48,7 @@ impl Builder {
                 let places = size * size;
                 // [input][row][column] of the layout becomes [row][column][input].
                 let row_of = |index: usize| index % places * channels + index / places;
-                let filters = self.dense((channels * places, outputs), row_of, |output| output);
+                let filters = self.dense((channels * places, outputs), row_of);
                 let convolution = Convolution { filters, size, stride, padding, transposed: None };
                 self.image_step(ImageKind::Convolution(convolution), &[input], output)
             }
@@ -82,10 +82,7 @@ impl Builder {
                     Place::Vector(_) => unreachable!("a residual block keeps the shape"),
                 }
             }
-            LayerSpec::Flatten => {
-                let slot = self.slot(shape.len(), false);
-                Place::Vector(Vector { slot, image: Some((channels, height, width)) })
-            }
+            LayerSpec::Flatten => Place::Vector(self.slot(shape.len(), false)),
             _ => return Err(fail("is of a kind that the CPU engine has not got for images".to_string())),
         })
     }

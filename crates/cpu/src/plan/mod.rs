@@ -8,6 +8,9 @@ use deepq_core::network::{LayerSpec, NetworkSpec, ParameterLayout, Shape, SpecEr
 use crate::aligned::LINE;
 use crate::program::{Dense, HALF_LINE, ImageSlot, ImageStep, Noisy, PanelSlot, PanelStep, Program};
 
+/// The most elements of all images between layers, for one observation.
+const MOST_SAMPLE: usize = 1 << 31;
+
 /// What this engine makes of a [`NetworkSpec`].
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -25,15 +28,25 @@ impl Plan {
     /// Where the layers do not fit each other, or this engine has no such layer at such a place.
     pub(crate) fn new(spec: &NetworkSpec) -> Result<Self, SpecError> {
         let layout = spec.layout()?;
-        // Places are counted in 32 bits; padding at most doubles them.
-        if layout.len() > u32::MAX as usize / 4 {
+        // Places are counted in 32 bits. Padding makes eight of one, and a little more for wide rows.
+        if layout.len() > u32::MAX as usize / 16 {
             let message = format!("brings the parameters to {}, more than the engine counts", layout.len());
             return Err(SpecError { layer: spec.layers.len().saturating_sub(1).to_string(), message });
         }
         let mut builder = Builder::default();
         let mut place = builder.begin(spec);
         builder.layers(&spec.layers, &mut place, "")?;
-        Ok(builder.finish(spec, layout))
+        let plan = builder.finish(spec, layout);
+        match plan.program.image.as_ref().map_or(0, |image| image.sample_len) {
+            // With its borders, which may be wider than the image.
+            len if len > MOST_SAMPLE => {
+                let message = format!(
+                    "is the end of {len} values an image, borders included; {MOST_SAMPLE} are the most"
+                );
+                Err(SpecError { layer: spec.layers.len().saturating_sub(1).to_string(), message })
+            }
+            _ => Ok(plan),
+        }
     }
 
     /// From this engine's padded order to the layout's.
@@ -60,32 +73,10 @@ impl Plan {
 /// Where the values stand that the next layer gets.
 #[derive(Clone, Copy)]
 enum Place {
+    /// A slot of images.
     Image(usize),
-    Vector(Vector),
-}
-
-/// A slot of panels; its features may be those of an image, `[row][column][channel]`.
-#[derive(Clone, Copy)]
-struct Vector {
-    slot: usize,
-    image: Option<(usize, usize, usize)>,
-}
-
-impl Vector {
-    fn plain(slot: usize) -> Self {
-        Self { slot, image: None }
-    }
-
-    /// Which feature of this engine is number `canonical` of `[channel][row][column]`.
-    fn feature(&self, canonical: usize) -> usize {
-        match self.image {
-            None => canonical,
-            Some((channels, height, width)) => {
-                let (channel, position) = (canonical / (height * width), canonical % (height * width));
-                position * channels + channel
-            }
-        }
-    }
+    /// A slot of panels.
+    Vector(usize),
 }
 
 #[derive(Default)]
@@ -109,7 +100,7 @@ impl Builder {
     fn begin(&mut self, spec: &NetworkSpec) -> Place {
         self.compact_input = matches!(spec.layers.first(), Some(LayerSpec::Convolution { .. }));
         match spec.input.shape() {
-            Shape::Vector { len } => Place::Vector(Vector::plain(self.slot(len, false))),
+            Shape::Vector { len } => Place::Vector(self.slot(len, false)),
             image => Place::Image(self.image_slot(image)),
         }
     }
@@ -127,7 +118,7 @@ impl Builder {
             *place = match *place {
                 _ if fused => self.rectify(*place),
                 Place::Image(slot) => self.image_layer(layer, slot, &path)?,
-                Place::Vector(vector) => Place::Vector(self.panel_layer(layer, vector, &path)?),
+                Place::Vector(slot) => Place::Vector(self.panel_layer(layer, slot, &path)?),
             };
         }
         Ok(())
@@ -137,37 +128,32 @@ impl Builder {
     fn rectify(&mut self, place: Place) -> Place {
         match place {
             Place::Image(slot) => self.rectify_image(slot),
-            Place::Vector(vector) => self.rectify_panels(vector.slot),
+            Place::Vector(slot) => self.rectify_panels(slot),
         }
         place
     }
 
     /// A layer's weights and biases, in the layout's order: `[output][input]`, then one bias an output.
-    fn dense(
-        &mut self,
-        (inputs, outputs): (usize, usize),
-        input_of: impl Fn(usize) -> usize,
-        output_of: impl Fn(usize) -> usize,
-    ) -> Dense {
+    fn dense(&mut self, (inputs, outputs): (usize, usize), input_of: impl Fn(usize) -> usize) -> Dense {
         let dense = Dense::new(inputs, outputs, self.end);
         for output in 0..outputs {
             for input in 0..inputs {
-                self.places.push((self.end + input_of(input) * dense.stride + output_of(output)) as u32);
+                self.places.push((self.end + input_of(input) * dense.stride + output) as u32);
             }
         }
         for output in 0..outputs {
-            self.places.push((self.end + inputs * dense.stride + output_of(output)) as u32);
+            self.places.push((self.end + inputs * dense.stride + output) as u32);
         }
         self.end += dense.len();
         dense
     }
 
     /// Adds to a layer the scales of its noise.
-    fn noisy(&mut self, dense: &mut Dense, input_of: impl Fn(usize) -> usize) {
+    fn noisy(&mut self, dense: &mut Dense) {
         let (inputs, outputs) = (dense.inputs, dense.outputs);
-        let scales = self.dense((inputs, outputs), &input_of, |output| output);
+        let scales = self.dense((inputs, outputs), |input| input);
         let noise = self.noise_end;
-        self.noise_places.extend((0..inputs).map(|input| (noise + input_of(input)) as u32));
+        self.noise_places.extend((0..inputs).map(|input| (noise + input) as u32));
         self.noise_places.extend((0..outputs).map(|output| (noise + inputs + output) as u32));
         self.noise_end += inputs + dense.stride;
         dense.noisy = Some(Noisy { offset: scales.offset, effective: self.effective_end, noise });

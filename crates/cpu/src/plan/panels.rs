@@ -2,7 +2,7 @@
 
 use deepq_core::network::{LayerSpec, SpecError};
 
-use super::{Builder, Place, Vector};
+use super::{Builder, Place};
 use crate::program::{Activation, LayerNorm, PanelKind, PanelSlot, PanelStep, Source};
 
 impl Builder {
@@ -15,11 +15,11 @@ impl Builder {
         self.slots.len() - 1
     }
 
-    fn step(&mut self, kind: PanelKind, inputs: &[usize], features: usize, per_fraction: bool) -> Vector {
+    fn step(&mut self, kind: PanelKind, inputs: &[usize], features: usize, per_fraction: bool) -> usize {
         let output = self.slot(features, per_fraction);
         let inputs = inputs.iter().map(|slot| Source { slot: *slot, accumulate: false }).collect();
         self.steps.push(PanelStep { kind, inputs, output });
-        Vector::plain(output)
+        output
     }
 
     pub(super) fn rectify_panels(&mut self, slot: usize) {
@@ -32,26 +32,22 @@ impl Builder {
     pub(super) fn panel_layer(
         &mut self,
         layer: &LayerSpec,
-        input: Vector,
+        input: usize,
         path: &str,
-    ) -> Result<Vector, SpecError> {
-        let PanelSlot { features, per_fraction, .. } = self.slots[input.slot];
-        let elementwise = |this: &mut Self, kind| {
-            let output = this.step(kind, &[input.slot], features, per_fraction);
-            Vector { image: input.image, ..output }
-        };
+    ) -> Result<usize, SpecError> {
+        let PanelSlot { features, per_fraction, .. } = self.slots[input];
+        let elementwise = |this: &mut Self, kind| this.step(kind, &[input], features, per_fraction);
         Ok(match layer {
             LayerSpec::Divide { by } => {
                 self.divisors = Some(by.clone());
                 input
             }
             LayerSpec::Linear { outputs, .. } | LayerSpec::NoisyLinear { outputs, .. } => {
-                let mut dense =
-                    self.dense((features, *outputs), |index| input.feature(index), |output| output);
+                let mut dense = self.dense((features, *outputs), |input| input);
                 if matches!(layer, LayerSpec::NoisyLinear { .. }) {
-                    self.noisy(&mut dense, |index| input.feature(index));
+                    self.noisy(&mut dense);
                 }
-                self.step(PanelKind::Linear(dense), &[input.slot], *outputs, per_fraction)
+                self.step(PanelKind::Linear(dense), &[input], *outputs, per_fraction)
             }
             LayerSpec::Relu => elementwise(self, PanelKind::Activation(Activation::Relu)),
             LayerSpec::Tanh => elementwise(self, PanelKind::Activation(Activation::Tanh)),
@@ -59,31 +55,29 @@ impl Builder {
             LayerSpec::Gelu => elementwise(self, PanelKind::Activation(Activation::Gelu)),
             LayerSpec::LayerNorm { epsilon, .. } => {
                 let (weight, bias) = (self.end, self.end + features);
-                self.places.extend((0..features).map(|index| (weight + input.feature(index)) as u32));
-                self.places.extend((0..features).map(|index| (bias + input.feature(index)) as u32));
+                self.places.extend((0..features).map(|index| (weight + index) as u32));
+                self.places.extend((0..features).map(|index| (bias + index) as u32));
                 self.end += (2 * features).next_multiple_of(crate::program::HALF_LINE);
                 elementwise(self, PanelKind::LayerNorm(LayerNorm { weight, bias, epsilon: *epsilon }))
             }
             LayerSpec::Residual { layers } => {
                 let branch = self.branch(layers, input, &format!("{path}.layers."))?;
-                let sum = self.step(PanelKind::Add, &[input.slot, branch.slot], features, per_fraction);
-                Vector { image: input.image, ..sum }
+                self.step(PanelKind::Add, &[input, branch], features, per_fraction)
             }
             LayerSpec::Dueling { value, advantage } => {
                 let value = self.branch(value, input, &format!("{path}.value."))?;
                 let advantage = self.branch(advantage, input, &format!("{path}.advantage."))?;
-                let atoms = self.slots[value.slot].features;
-                let outputs = self.slots[advantage.slot].features;
-                let inputs = [value.slot, advantage.slot];
+                let atoms = self.slots[value].features;
+                let outputs = self.slots[advantage].features;
+                let inputs = [value, advantage];
                 self.step(PanelKind::Dueling { atoms }, &inputs, outputs, per_fraction)
             }
             LayerSpec::CosineEmbedding { cosines, .. } => {
                 let angles = self.step(PanelKind::Cosines, &[], *cosines, true);
-                let dense = self.dense((*cosines, features), |index| index, |output| input.feature(output));
-                let weights = self.step(PanelKind::Linear(dense), &[angles.slot], features, true);
-                self.rectify_panels(weights.slot);
-                let product = self.step(PanelKind::Product, &[input.slot, weights.slot], features, true);
-                Vector { image: input.image, ..product }
+                let dense = self.dense((*cosines, features), |index| index);
+                let weights = self.step(PanelKind::Linear(dense), &[angles], features, true);
+                self.rectify_panels(weights);
+                self.step(PanelKind::Product, &[input, weights], features, true)
             }
             _ => {
                 let message = "is of a kind that the CPU engine has not got for vectors".to_string();
@@ -92,11 +86,11 @@ impl Builder {
         })
     }
 
-    fn branch(&mut self, layers: &[LayerSpec], input: Vector, prefix: &str) -> Result<Vector, SpecError> {
+    fn branch(&mut self, layers: &[LayerSpec], input: usize, prefix: &str) -> Result<usize, SpecError> {
         let mut place = Place::Vector(input);
         self.layers(layers, &mut place, prefix)?;
         match place {
-            Place::Vector(vector) => Ok(vector),
+            Place::Vector(slot) => Ok(slot),
             Place::Image(_) => unreachable!("no layer makes an image of a vector"),
         }
     }

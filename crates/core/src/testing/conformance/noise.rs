@@ -21,6 +21,7 @@ pub fn noise(make: Make<'_>, specs: &[NamedSpec]) {
             0 => no_noise_is_taken(&mut pair, &inputs),
             _ => {
                 each_set_has_its_own(&mut pair, &inputs);
+                noise_between_counts_later(&mut pair, &inputs);
                 noise_stays(&mut pair, &inputs);
             }
         }
@@ -64,6 +65,25 @@ fn each_set_has_its_own(pair: &mut Pair, inputs: &Inputs) {
         latest = now;
     }
     assert!(latest == plain, "values of {name} without noise, after it was taken away");
+}
+
+/// New noise between the forward pass that is trained and its way back is no part of the gradient.
+fn noise_between_counts_later(pair: &mut Pair, inputs: &Inputs) {
+    let mut gradient = |change: bool| {
+        pair.set_noise(Parameters::Online, None);
+        let mut output = inputs.forward(&mut *pair.network, Parameters::Online);
+        let Inputs { observation, fractions, .. } = inputs;
+        pair.network.forward_train_at(observation.as_observation(), fractions, &mut output);
+        if change {
+            pair.draw_noise(Parameters::Online);
+            inputs.forward(&mut *pair.network, Parameters::Online);
+        }
+        pair.network.backward(&output);
+        bits(&pair.network.gradient())
+    };
+    let undisturbed = gradient(false);
+    let disturbed = gradient(true);
+    assert!(disturbed == undisturbed, "noise set before the way back changes the gradient of {}", pair.named);
 }
 
 fn noise_stays(pair: &mut Pair, inputs: &Inputs) {

@@ -203,6 +203,18 @@ fn convolutions() -> Vec<Named> {
             "layer norm over an image",
             on_frames((3, 4, 5), 2, then(&[convolution(3, 2, 1, 0), norm(NormalizedAxes::All), RELU], 2)),
         ),
+        (
+            "a flattened image beside a vector",
+            on_grid((3, 2, 2), 3, vec![LayerSpec::Flatten, residual(vec![linear(12)]), linear(3)]),
+        ),
+        (
+            "a flattened image at the end",
+            on_frames((2, 4, 3), 18, vec![convolution(3, 2, 1, 0), LayerSpec::Flatten, LayerSpec::Tanh]),
+        ),
+        (
+            "a flattened image as advantages",
+            on_grid((2, 2, 3), 12, vec![LayerSpec::Flatten, dueling(vec![linear(1)], vec![])]),
+        ),
         ("layer norm of frames", on_frames((3, 3, 2), 2, then(&[norm(NormalizedAxes::All)], 2))),
     ]
 }

@@ -90,7 +90,6 @@ unsafe fn load<S: Simd>(pass: &ImagePass<'_>, sample: usize, slots: *mut f32) {
     let slot = pass.program.slots[0];
     let (len, columns) = (slot.channels * slot.height * slot.width, slot.width * slot.channels);
     let begin = sample * len;
-    // Planes or rows of numbers, before they get their place: a piece at a time, small enough for the stack.
     for row in 0..slot.height {
         // SAFETY: the row is inside the observation and the slot; the maker vouches for both.
         unsafe {
@@ -117,6 +116,7 @@ unsafe fn load<S: Simd>(pass: &ImagePass<'_>, sample: usize, slots: *mut f32) {
 #[inline(always)]
 unsafe fn planes_of_row<S: Simd>(pass: &ImagePass<'_>, slot: ImageSlot, first: usize, to: *mut f32) {
     const COLUMNS: usize = 64;
+    // Numbers before they get their place: a piece at a time, small enough for the stack.
     let mut planes = [0.0f32; 8 * COLUMNS];
     for begin in (0..slot.width).step_by(COLUMNS) {
         let columns = COLUMNS.min(slot.width - begin);
@@ -164,7 +164,7 @@ pub(crate) fn share_of_255(byte: u8) -> f32 {
     share.mul_add(-255.0, byte).mul_add(RECIPROCAL, share)
 }
 
-/// The last slots of all samples, which become features `[row][column][channel]` of panels, or come from there.
+/// The last slots of all samples, which become features `[channel][row][column]` of panels, or come from there.
 #[derive(Clone, Copy)]
 pub(super) struct Flatten {
     slot: ImageSlot,
@@ -191,30 +191,23 @@ impl Flatten {
     #[inline(always)]
     pub(super) unsafe fn panel<S: Simd>(&self, panels: *mut f32, panel: Panel, worker: Worker<'_>) {
         let Self { slot, images, sample_stride, back } = *self;
-        let channels = slot.channels;
-        let features = slot.height * slot.width * channels;
+        let (channels, places) = (slot.channels, slot.height * slot.width);
+        // From one channel's feature to the next one's.
+        let stride = places * panel.width;
         for row in worker.share(slot.height, 1) {
-            // Columns whose channels stand side by side go as one.
-            let (columns, len) = match slot.pixel == channels {
-                true => (1, slot.width * channels),
-                false => (slot.width, channels),
-            };
-            for column in 0..columns {
+            for column in 0..slot.width {
                 // SAFETY: the maker vouches for the samples, the caller for the panels.
                 unsafe {
                     let image = images.add(panel.start * sample_stride + slot.at(row, column) - slot.offset);
-                    let feature = (row * slot.width + column) * channels;
-                    let place = panels.add(panel.start * (features + 1) + feature * panel.width);
-                    match back {
-                        false => {
-                            clear_padding::<S>(place, len, panel);
-                            let size = (panel.samples, len);
-                            transpose::<S>(size, (image, sample_stride), (place, panel.width));
-                        }
-                        true => {
-                            let size = (len, panel.samples);
-                            transpose::<S>(size, (place, panel.width), (image, sample_stride));
-                        }
+                    let first = panels.add(panel.start * (places * channels + 1));
+                    let place = first.add((row * slot.width + column) * panel.width);
+                    if back {
+                        let size = (channels, panel.samples);
+                        transpose::<S>(size, (place, stride), (image, sample_stride));
+                    } else {
+                        clear_padding::<S>(place, (channels, stride), panel);
+                        let size = (panel.samples, channels);
+                        transpose::<S>(size, (image, sample_stride), (place, stride));
                     }
                 }
             }
@@ -229,7 +222,7 @@ pub(super) struct ImageBackward<'a> {
     pub(super) samples: usize,
     /// The slots of all samples.
     pub(super) slots: *const f32,
-    /// The gradients by the last slot of all samples, `d_last_len` elements each.
+    /// The gradients by the last slot of all samples, one after the other.
     pub(super) d_last: *const f32,
     /// Gradients by the slots of as many samples as there are workers.
     pub(super) d_slots: *mut f32,
@@ -340,8 +333,8 @@ unsafe fn step_back<S: Simd>(of: &ImageBackward<'_>, step: &ImageStep, slots: *c
         // The first slot holds the observation, by which nobody needs a gradient.
         match &step.kind {
             ImageKind::Add => {
-                for source in &step.inputs {
-                    pointwise::pass_on::<S>(output, program.slots[*source], d_slots, *source > 0);
+                for source in step.inputs.iter().filter(|source| **source > 0) {
+                    pointwise::pass_on::<S>(output, program.slots[*source], d_slots);
                 }
             }
             _ if step.inputs[0] == 0 => {}

@@ -53,12 +53,9 @@ pub(super) unsafe fn mask<S: Simd>(slot: ImageSlot, slots: *const f32, d_slots: 
     }
 }
 
-/// Adds the gradient by one slot to that by another, where anybody needs it.
+/// Adds the gradient by one slot to that by another.
 #[inline(always)]
-pub(super) unsafe fn pass_on<S: Simd>(from: ImageSlot, to: ImageSlot, d_slots: *mut f32, needed: bool) {
-    if !needed {
-        return;
-    }
+pub(super) unsafe fn pass_on<S: Simd>(from: ImageSlot, to: ImageSlot, d_slots: *mut f32) {
     for row in 0..from.height {
         let (from, to, len) = (from.at(row, 0), to.at(row, 0), from.width * from.pixel);
         for index in (0..len).step_by(S::Half::LANES) {
