@@ -132,3 +132,38 @@ fn an_empty_batch_has_no_gradient() {
         assert!(network.gradient().iter().all(|value| *value == 0.0), "{set}");
     }
 }
+
+/// Slices that do not fit are refused before anything is read: a caller that catches the panic gets another one,
+/// not foreign memory.
+#[test]
+fn a_pass_that_failed_cannot_go_backwards() {
+    let caught = |act: &mut dyn FnMut()| std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)).is_err();
+    for set in InstructionSet::supported() {
+        let mut network = network(&mlp(&[3, 20, 2]), 1, set);
+        let (few, many) = (vec![0.5; 4 * 3], vec![0.5; 200_000 * 3]);
+        network.forward_train(Observation::F32(&few), &mut [0.0; 8]);
+        assert!(caught(&mut || network.forward_train(Observation::F32(&many), &mut [0.0; 8])));
+        assert!(caught(&mut || network.backward(&vec![1.0; 200_000 * 2])));
+        network.forward_train(Observation::F32(&few), &mut [0.0; 8]);
+        network.backward(&[1.0; 8]);
+        assert!(network.gradient().iter().any(|value| *value != 0.0));
+    }
+}
+
+#[test]
+fn fractions_need_observations() {
+    let mut spec = mlp(&[3, 2]);
+    let initialization = Default::default();
+    spec.layers.insert(0, LayerSpec::CosineEmbedding { cosines: 4, initialization });
+    let mut network = network(&spec, 1, InstructionSet::detect());
+    let mut forward = |observation: &[f32], fractions: &[f32], output: &mut [f32]| {
+        let pass =
+            || network.forward_at(Parameters::Online, Observation::F32(observation), fractions, output);
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(pass)).is_ok()
+    };
+    assert!(forward(&[1.0; 3], &[0.5; 2], &mut [0.0; 4]));
+    assert!(forward(&[], &[], &mut []));
+    assert!(!forward(&[], &[0.5; 3], &mut [0.0; 6]));
+    assert!(!forward(&[1.0; 3], &[], &mut [0.0; 2]));
+    assert!(!forward(&[1.0; 6], &[0.5; 3], &mut [0.0; 6]));
+}
