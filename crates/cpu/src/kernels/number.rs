@@ -1,5 +1,4 @@
 //! Vectors as numbers, so that the functions of `deepq_core::math` run on them.
-#![allow(dead_code)] // Not every operation has a layer that needs it.
 
 use deepq_core::math::Number;
 

@@ -62,8 +62,6 @@ impl Simd for Neon {
         is_nan(a: float32x4_t) -> uint32x4_t = vmvnq_u32(vceqq_f32(a, a));
         select(mask: uint32x4_t, if_true: float32x4_t, if_false: float32x4_t) -> float32x4_t =
             vbslq_f32(mask, if_true, if_false);
-        // Not the instruction for the greater one: it makes NaN of every NaN, and 0 of −0 and 0.
-        maximum(a: float32x4_t, b: float32x4_t) -> float32x4_t = vbslq_f32(vcltq_f32(a, b), b, a);
         rectify(a: float32x4_t) -> float32x4_t = clear(vcltzq_f32(a), a);
         rectify_gradient(output: float32x4_t, gradient: float32x4_t) -> float32x4_t =
             clear(vclezq_f32(output), gradient);

@@ -22,7 +22,6 @@ pub(super) use x86_64::{Avx2, Avx512};
 /// # Safety
 /// Every function may only run on a processor that has the instruction set, inlined into a function that was
 /// compiled for it. Pointers must be good for [`LANES`](Self::LANES) elements; they need no alignment.
-#[allow(dead_code)] // Not every operation has a layer that needs it.
 pub(super) trait Simd: Copy + 'static {
     /// The vector.
     type Vector: Copy;
@@ -79,9 +78,6 @@ pub(super) trait Simd: Copy + 'static {
     unsafe fn is_nan(a: Self::Vector) -> Self::Mask;
     /// `if_true` where the mask says yes, else `if_false`, to the bit.
     unsafe fn select(mask: Self::Mask, if_true: Self::Vector, if_false: Self::Vector) -> Self::Vector;
-    /// `b` where `a < b`, else `a`. So the first of equals stays (of −0 and 0 too), and so does `a` beside a NaN:
-    /// a NaN in `a` stays, one in `b` is passed over.
-    unsafe fn maximum(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// ReLU: 0 where the element is below 0, else the element. So NaN stays NaN and −0 stays −0.
     unsafe fn rectify(a: Self::Vector) -> Self::Vector;
     /// ReLU's derivative times `gradient`: 0 where `output` is at most 0, else `gradient`.
@@ -98,5 +94,5 @@ pub(super) trait Simd: Copy + 'static {
 pub(super) const TINY: f32 = f32::from_bits((127 - 100) << 23);
 
 /// Where the exponent begins among the bits of an `f32`.
-#[allow(dead_code)] // Plain Rust has no use for it.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 const EXPONENT_SHIFT: u32 = f32::MANTISSA_DIGITS - 1;

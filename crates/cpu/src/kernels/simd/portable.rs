@@ -66,7 +66,6 @@ impl Simd for Portable {
         copy_sign(a, sign) = a.copysign(sign);
         round(a) = a.round_ties_even();
         scale_by_power_of_two(a, exponent) = Number::scale_by_power_of_two(a, exponent);
-        maximum(a, b) = if a < b { b } else { a };
         rectify(a) = if a < 0.0 { 0.0 } else { a };
         rectify_gradient(output, gradient) = if output <= 0.0 { 0.0 } else { gradient };
         flush(a) = if a.abs() < TINY { 0.0 } else { a };

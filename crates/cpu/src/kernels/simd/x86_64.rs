@@ -64,8 +64,6 @@ impl Simd for Avx512 {
         is_less(a: __m512, b: __m512) -> __mmask16 = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b);
         is_nan(a: __m512) -> __mmask16 = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a);
         select(mask: __mmask16, if_true: __m512, if_false: __m512) -> __m512 = _mm512_mask_blend_ps(mask, if_false, if_true);
-        // The instruction gives its second operand where they are equal or one is NaN.
-        maximum(a: __m512, b: __m512) -> __m512 = _mm512_max_ps(b, a);
         rectify(a: __m512) -> __m512 = _mm512_max_ps(_mm512_setzero_ps(), a);
         rectify_gradient(output: __m512, gradient: __m512) -> __m512 = _mm512_maskz_mov_ps(
             _mm512_cmp_ps_mask::<_CMP_NLE_UQ>(output, _mm512_setzero_ps()), gradient);
@@ -125,8 +123,6 @@ impl Simd for Avx2 {
         is_less(a: __m256, b: __m256) -> __m256 = _mm256_cmp_ps::<_CMP_LT_OQ>(a, b);
         is_nan(a: __m256) -> __m256 = _mm256_cmp_ps::<_CMP_UNORD_Q>(a, a);
         select(mask: __m256, if_true: __m256, if_false: __m256) -> __m256 = _mm256_blendv_ps(if_false, if_true, mask);
-        // The instruction gives its second operand where they are equal or one is NaN.
-        maximum(a: __m256, b: __m256) -> __m256 = _mm256_max_ps(b, a);
         rectify(a: __m256) -> __m256 = _mm256_max_ps(_mm256_setzero_ps(), a);
         rectify_gradient(output: __m256, gradient: __m256) -> __m256 = _mm256_and_ps(
             _mm256_cmp_ps::<_CMP_NLE_UQ>(output, _mm256_setzero_ps()), gradient);
