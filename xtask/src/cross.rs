@@ -47,7 +47,10 @@ const PROCESSORS: [Processor; 3] = [
         ],
         runner: "qemu-aarch64 -L /usr/aarch64-linux-gnu",
         tests: &[
-            &["--package", "deepq-cpu", "--lib", "--tests", "--", "--skip", TEAM],
+            ENGINE,
+            &["--package", "deepq-cpu", "--test", "conformance", "--test", "gradients", "--test", "state"],
+            // Not the large networks, which take minutes.
+            &["--package", "deepq-cpu", "--test", "same_bits", "--", "tutorials", "one_observation"],
             &["--package", "deepq-core", "--test", "math"],
         ],
     },
