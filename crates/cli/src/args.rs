@@ -76,8 +76,8 @@ pub(crate) struct Train {
     /// Change a setting of the recipe, learning.gamma=0.9 say; may be given more than once
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
-    /// How many threads share a large pass of the network: auto is one a core, and 1 with several --seeds. It
-    /// never changes what comes out
+    /// How many threads share a large pass of the network: auto is one for every two cores, and 1 with several
+    /// --seeds. It never changes what comes out
     #[arg(long, value_name = "N", value_parser = parse_threads)]
     pub(crate) threads: Option<Threads>,
     /// Watch every step while it trains

@@ -18,7 +18,7 @@ pub struct EngineConfig {
 /// How many threads share a large pass: `"auto"` or a number in files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Threads {
-    /// As many as the process has cores, up to [`MOST_AUTOMATIC`](Self::MOST_AUTOMATIC); 1 where several runs go
+    /// One for every two cores that the process has, up to [`MOST_AUTOMATIC`](Self::MOST_AUTOMATIC); 1 where several runs go
     /// on side by side.
     #[default]
     Auto,
@@ -39,7 +39,10 @@ impl Threads {
             (Self::Count(count), _) => count,
             (Self::Auto, true) => 1,
             (Self::Auto, false) => {
-                std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(Self::MOST_AUTOMATIC)
+                // Threads wait for each other many times in a pass. Where another program takes a core from one of
+                // them, all of them stand still for as long, and a pass takes many times what it takes alone.
+                let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+                (cores / 2).clamp(1, Self::MOST_AUTOMATIC)
             }
         }
     }
@@ -139,7 +142,7 @@ mod tests {
     #[test]
     fn runs_beside_others_have_one_thread_unless_somebody_says_so() {
         let cores = std::thread::available_parallelism().unwrap().get();
-        assert_eq!(Threads::Auto.count(false), cores.min(8));
+        assert_eq!(Threads::Auto.count(false), (cores / 2).clamp(1, 8));
         assert_eq!(Threads::Auto.count(true), 1);
         assert_eq!([true, false].map(|beside_others| Threads::Count(3).count(beside_others)), [3, 3]);
     }
