@@ -21,6 +21,7 @@
 
 pub mod cart_pole;
 pub mod numpy_random;
+pub mod picture;
 pub mod registry;
 pub mod wrappers;
 
