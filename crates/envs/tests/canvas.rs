@@ -14,6 +14,9 @@ struct Shapes {
     disc: Vec<Case>,
     row: Vec<Case>,
     column: Vec<Case>,
+    plain_polygon: Vec<Case>,
+    plain_disc: Vec<Case>,
+    smooth_lines: Vec<Case>,
 }
 
 /// The numbers of a shape, its colour, the colour beneath, and the digest of the picture.
@@ -66,4 +69,48 @@ fn rows_and_columns_are_pygames_to_the_bit() {
     assert_same(&column, |canvas, points, colour| {
         canvas.column(points[0].0, points[0].1, points[1].1, colour)
     });
+}
+
+#[test]
+fn plain_polygons_are_pygames_to_the_bit() {
+    assert_same(&shapes().plain_polygon, |canvas, points, colour| canvas.plain_polygon(points, colour));
+}
+
+#[test]
+fn plain_discs_are_pygames_to_the_bit() {
+    assert_same(&shapes().plain_disc, |canvas, points, colour| {
+        canvas.plain_disc(points[0], points[1].0, colour);
+    });
+}
+
+#[test]
+fn smooth_lines_are_pygames_to_the_bit() {
+    assert_same(&shapes().smooth_lines, |canvas, points, colour| {
+        let place = |(x, y): &Point| (f64::from(*x) / 100.0, f64::from(*y) / 100.0);
+        let places: Vec<_> = points.iter().map(place).collect();
+        canvas.smooth_lines(&places, places.len() % 2 == 1, colour);
+    });
+}
+
+#[test]
+fn shapes_of_any_numbers_can_be_drawn() {
+    let extremes = [i32::MIN, -9000, -1, 0, 5, 9000, i32::MAX];
+    let places = [f64::NAN, f64::NEG_INFINITY, -1e9, -1.0, 0.0, 3.5, 1e9, f64::INFINITY];
+    for mut canvas in [Canvas::from_top(8, 4, [0; 3]), Canvas::from_bottom(0, 0, [0; 3])] {
+        for (x, y) in extremes.iter().flat_map(|x| extremes.map(|y| (*x, y))) {
+            let points = [(0, 0), (x, y), (y, x), (7, 3), (x, x)];
+            for points in [&points[..], &points[..1], &[]] {
+                canvas.polygon(points, [9; 3]);
+                canvas.plain_polygon(points, [9; 3]);
+            }
+            canvas.row(x, y, 1, [9; 3]);
+            canvas.column(1, x, y, [9; 3]);
+            canvas.smooth_disc((x, y), x.min(100), [9; 3]);
+            canvas.plain_disc((1, 1), x.min(100), [9; 3]);
+        }
+        for (x, y) in places.iter().flat_map(|x| places.map(|y| (*x, y))) {
+            canvas.smooth_lines(&[(0.0, 0.0), (x, y), (y, x)], true, [9; 3]);
+        }
+        canvas.smooth_lines(&[], true, [9; 3]);
+    }
 }

@@ -14,7 +14,7 @@ impl Canvas {
     /// A disc by the midpoint method: from pixel to pixel of an eighth of the edge, the midpoint between the
     /// next two decides which is taken, and rows join it to its mirror images. A negative radius draws nothing.
     pub fn disc(&mut self, centre: Point, radius: i32, colour: Colour) {
-        let (mut along, mut aside) = (0, radius.min(FAR));
+        let (mut along, mut aside) = (0, radius.clamp(-1, FAR));
         let mut decision = 1 - aside;
         let mut aside_before = None;
         while along <= aside {

@@ -11,7 +11,10 @@
 //! | [`circle`](Canvas::circle) | `gfxdraw.aacircle` |
 //! | [`disc`](Canvas::disc) | `gfxdraw.filled_circle` |
 //! | [`smooth_disc`](Canvas::smooth_disc) | the two, one after the other |
-//! | [`row`](Canvas::row), [`column`](Canvas::column) | `gfxdraw.hline`, `gfxdraw.vline` |
+//! | [`plain_polygon`](Canvas::plain_polygon) | `draw.polygon` |
+//! | [`plain_disc`](Canvas::plain_disc) | `draw.circle` |
+//! | [`smooth_lines`](Canvas::smooth_lines) | `draw.aalines` |
+//! | [`row`](Canvas::row), [`column`](Canvas::column) | `gfxdraw.hline`, `gfxdraw.vline`, straight `draw.line` |
 //!
 //! `gfxdraw` is SDL_gfx (© Andreas Schiffler, zlib licence). The code here is our own and follows its
 //! conventions.
@@ -26,6 +29,7 @@
 //! ```
 
 mod circle;
+mod draw;
 mod polygon;
 mod smooth_line;
 
