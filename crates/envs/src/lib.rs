@@ -20,6 +20,7 @@
 //! both use. `fixtures/gymnasium` holds what Gymnasium gave, and the scripts that asked it.
 
 pub mod cart_pole;
+pub mod minatar;
 pub mod numpy_random;
 pub mod picture;
 pub mod registry;
