@@ -19,6 +19,27 @@ pub struct EnvSpec {
     pub render_fps: u32,
     /// Width and height of its picture in pixels; `None` where it draws none.
     pub frame_size: Option<(usize, usize)>,
+    /// How many equally long frames an observation is made of, oldest first, each step bringing one new: 1 where
+    /// nothing is stacked. Only environments whose older frames are the newest ones of the steps before, with the
+    /// episode's first in the place of those before it, may say more: a memory then keeps each frame once.
+    pub stacked_frames: usize,
+}
+
+impl EnvSpec {
+    /// An environment named `id` with these observations and actions `0..actions`: no limit to its episodes, no
+    /// threshold, no picture.
+    pub fn new(id: impl Into<String>, observation_space: impl Into<Space>, actions: usize) -> Self {
+        Self {
+            id: id.into(),
+            observation_space: observation_space.into(),
+            actions,
+            max_episode_steps: None,
+            reward_threshold: None,
+            render_fps: 30,
+            frame_size: None,
+            stacked_frames: 1,
+        }
+    }
 }
 
 /// What one step gave, the observation aside.
@@ -37,6 +58,15 @@ impl Step {
     pub fn ended(&self) -> bool {
         self.terminated || self.truncated
     }
+}
+
+/// What an episode has given so far, before any wrapper changed its rewards.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct EpisodeStatistics {
+    /// The sum of its rewards.
+    pub episodic_return: f64,
+    /// The number of its steps.
+    pub episode_length: u32,
 }
 
 /// An environment could not go on.
@@ -86,6 +116,29 @@ pub trait Env: Send {
     /// Where the environment cannot take the step; [`EnvError`] says why.
     fn step(&mut self, action: usize, observation: ObservationMut<'_>) -> Result<Step, EnvError>;
 
+    /// Tells an environment that works elsewhere, in a thread of its own say, to begin with a step. A call of
+    /// [`step`](Env::step) with the same action follows and waits for it, so that many such environments work at
+    /// the same time. Others do nothing here.
+    fn begin_step(&mut self, _action: usize) {}
+
+    /// True where [`begin_step`](Env::begin_step) does something. It must always give the same answer.
+    fn steps_elsewhere(&self) -> bool {
+        false
+    }
+
+    /// Which actions may be taken now, one flag an action; `None` where all may.
+    ///
+    /// An action that is masked out may still be taken: what it does then is the environment's matter.
+    fn action_mask(&self) -> Option<&[bool]> {
+        None
+    }
+
+    /// Return and length of the present episode, or of the one just ended, as they were before wrappers changed
+    /// the rewards; `None` where nobody counts, and the rewards of [`step`](Env::step) are the whole truth.
+    fn episode_statistics(&self) -> Option<EpisodeStatistics> {
+        None
+    }
+
     /// The picture of the present state, or `None` where the environment draws none.
     fn render(&self) -> Option<Frame> {
         None
@@ -99,4 +152,47 @@ pub trait Env: Send {
     /// # Errors
     /// Where the bytes are not such a state.
     fn load_state(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError>;
+}
+
+impl<E: Env + ?Sized> Env for Box<E> {
+    fn spec(&self) -> &EnvSpec {
+        (**self).spec()
+    }
+
+    fn reset(&mut self, seed: Option<u64>, observation: ObservationMut<'_>) -> Result<(), EnvError> {
+        (**self).reset(seed, observation)
+    }
+
+    #[inline]
+    fn step(&mut self, action: usize, observation: ObservationMut<'_>) -> Result<Step, EnvError> {
+        (**self).step(action, observation)
+    }
+
+    fn begin_step(&mut self, action: usize) {
+        (**self).begin_step(action);
+    }
+
+    fn steps_elsewhere(&self) -> bool {
+        (**self).steps_elsewhere()
+    }
+
+    fn action_mask(&self) -> Option<&[bool]> {
+        (**self).action_mask()
+    }
+
+    fn episode_statistics(&self) -> Option<EpisodeStatistics> {
+        (**self).episode_statistics()
+    }
+
+    fn render(&self) -> Option<Frame> {
+        (**self).render()
+    }
+
+    fn save_state(&self, state: &mut StateWriter) {
+        (**self).save_state(state);
+    }
+
+    fn load_state(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
+        (**self).load_state(state)
+    }
 }

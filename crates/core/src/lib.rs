@@ -35,7 +35,7 @@ mod vector_env;
 
 pub use actor::{Actor, ActorConfig};
 pub use behaviour_policy::{ActionValues, BehaviourPolicy, EpsilonGreedy};
-pub use env::{Env, EnvError, EnvSpec, Step};
+pub use env::{Env, EnvError, EnvSpec, EpisodeStatistics, Step};
 pub use frame::Frame;
 pub use learner::{LearnMetrics, Learner, LearnerConfig, TargetUpdate};
 pub use n_step::{NStepAccumulator, ObservationRef, Transition};

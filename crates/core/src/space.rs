@@ -43,17 +43,82 @@ impl BoxSpace {
     }
 }
 
-/// A set of observations or actions.
+/// A set of observations, after Gymnasium's spaces.
+///
+/// An observation of any space is written flat, as [`len`](Self::len) elements of one
+/// [kind](Self::element): a number of a `Discrete` space as itself, a box in row-major order, the parts of a
+/// tuple or dictionary one after the other.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Space {
-    /// The whole numbers `0, 1, …, n−1`.
+    /// The whole numbers `start, start + 1, …, start + n − 1`. One element.
     Discrete {
         /// How many numbers there are.
+        n: usize,
+        /// The least of them.
+        start: i32,
+    },
+    /// Some numbers, each of the whole numbers below its own count. One element a number.
+    MultiDiscrete {
+        /// How many values each number has.
+        counts: Vec<usize>,
+    },
+    /// `n` flags, each 0 or 1. One element a flag.
+    MultiBinary {
+        /// How many flags there are.
         n: usize,
     },
     /// Arrays with bounds.
     Box(BoxSpace),
+    /// One observation of each space, in order.
+    Tuple(Vec<Space>),
+    /// One observation of each named space. The names stand in ascending order, as Gymnasium sorts them.
+    Dict(Vec<(String, Space)>),
+}
+
+impl Space {
+    /// The whole numbers `0, 1, …, n−1`.
+    pub fn discrete(n: usize) -> Self {
+        Self::Discrete { n, start: 0 }
+    }
+
+    /// One observation of each named space; the names are brought in ascending order.
+    pub fn dict(parts: impl IntoIterator<Item = (String, Space)>) -> Self {
+        let mut parts: Vec<_> = parts.into_iter().collect();
+        parts.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Self::Dict(parts)
+    }
+
+    /// The number of elements of one observation, written flat.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Discrete { .. } => 1,
+            Self::MultiDiscrete { counts } => counts.len(),
+            Self::MultiBinary { n } => *n,
+            Self::Box(space) => space.len(),
+            Self::Tuple(parts) => parts.iter().map(Self::len).sum(),
+            Self::Dict(parts) => parts.iter().map(|(_, part)| part.len()).sum(),
+        }
+    }
+
+    /// True where an observation has no element.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The type of the elements: that of a box, else `f32`, which holds whole numbers up to 2²⁴ exactly.
+    pub fn element(&self) -> ElementKind {
+        match self {
+            Self::Box(space) => space.element,
+            _ => ElementKind::F32,
+        }
+    }
+}
+
+impl From<BoxSpace> for Space {
+    fn from(space: BoxSpace) -> Self {
+        Self::Box(space)
+    }
 }
 
 /// One observation, or a batch of them one after the other, row-major.

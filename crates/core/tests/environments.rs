@@ -8,7 +8,7 @@ use deepq_core::replay::{ReplayStore, ReplayStoreConfig};
 use deepq_core::testing::ReferenceNetwork;
 use deepq_core::{
     Actor, ActorConfig, BoxSpace, ElementKind, Env, EnvError, EnvSpec, EpsilonGreedy, Observation,
-    ObservationMut, Space, StateError, StateReader, StateWriter, Step, VectorEnv, VectorEnvError,
+    ObservationMut, StateError, StateReader, StateWriter, Step, VectorEnv, VectorEnvError,
 };
 use logged_env::{ACTIONS, Log, LoggedEnv};
 
@@ -170,15 +170,8 @@ struct Wayward {
 
 impl Wayward {
     fn new(wrong: Option<Wrong>) -> Self {
-        let spec = EnvSpec {
-            id: if wrong.is_some() { "Wayward-v1" } else { "Wayward-v0" }.into(),
-            observation_space: Space::Box(BoxSpace::vector(&[0.0; 3], &[1.0; 3])),
-            actions: 6,
-            max_episode_steps: None,
-            reward_threshold: None,
-            render_fps: 1,
-            frame_size: None,
-        };
+        let id = if wrong.is_some() { "Wayward-v1" } else { "Wayward-v0" };
+        let spec = EnvSpec::new(id, BoxSpace::vector(&[0.0; 3], &[1.0; 3]), 6);
         Self { spec, wrong, steps: 0 }
     }
 }

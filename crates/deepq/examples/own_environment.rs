@@ -17,15 +17,7 @@ const FIELDS: usize = 10;
 
 impl Corridor {
     fn new() -> Self {
-        let spec = EnvSpec {
-            id: "Corridor".into(),
-            observation_space: Space::Box(BoxSpace::vector(&[0.0], &[1.0])),
-            actions: 2,
-            max_episode_steps: None,
-            reward_threshold: None,
-            render_fps: 10,
-            frame_size: None,
-        };
+        let spec = EnvSpec::new("Corridor", BoxSpace::vector(&[0.0], &[1.0]), 2);
         Self { spec, stream: RandomStream::new(0, "corridor", 0), field: 0 }
     }
 

@@ -199,7 +199,7 @@ impl Evaluator {
 }
 
 fn make(registry: &Registry, id: &str) -> Result<Box<dyn Env>, ConfigError> {
-    registry.make(id).map_err(|error| ConfigError::unknown_env("ENV", &error))
+    registry.make(id).map_err(|error| ConfigError::from_make("ENV", &error))
 }
 
 #[cfg(test)]

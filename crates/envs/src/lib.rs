@@ -19,13 +19,15 @@
 //! observations, rewards and ends of episodes as Gymnasium 1.4 on the same C library, whose `sin` and `cos`
 //! both use. `fixtures/gymnasium` holds what Gymnasium gave, and the scripts that asked it.
 
-pub mod cart_pole;
+pub mod box2d;
+pub mod classic_control;
 pub mod minatar;
 pub mod numpy_random;
 pub mod picture;
 pub mod registry;
+pub mod toy_text;
 pub mod wrappers;
 
-pub use cart_pole::CartPole;
-pub use registry::{AlreadyRegistered, Registry, UnknownEnv, ids, make};
+pub use classic_control::{CartPole, cart_pole};
+pub use registry::{AlreadyRegistered, EnvOptions, MakeError, Registry, UnknownEnv, ids, make};
 pub use wrappers::TimeLimit;

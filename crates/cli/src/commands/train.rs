@@ -87,7 +87,7 @@ fn screen(args: &Train, config: &Config) -> Result<Option<TrainingScreen>, Failu
         Render::Terminal => ScreenKind::Terminal,
     };
     let env = Registry::builtin().make(&config.env.id);
-    let env = env.map_err(|error| ConfigError::unknown_env("ENV", &error))?;
+    let env = env.map_err(|error| ConfigError::from_make("ENV", &error))?;
     let screen = open_screen(kind, env.spec()).map_err(Failure::before_the_start)?;
     Ok(Some(TrainingScreen::new(screen, env.spec(), args.pace.fps.unwrap_or_default())?))
 }

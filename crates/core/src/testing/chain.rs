@@ -2,8 +2,8 @@
 
 use super::ExpectedValue;
 use crate::{
-    BoxSpace, Env, EnvError, EnvSpec, ObservationMut, RandomStream, Space, StateError, StateReader,
-    StateWriter, Step,
+    BoxSpace, Env, EnvError, EnvSpec, ObservationMut, RandomStream, StateError, StateReader, StateWriter,
+    Step,
 };
 
 /// States in a row, with one-hot observations. Action 0 leads to the left, action 1 to the right.
@@ -29,15 +29,9 @@ impl Chain {
     pub fn new(states: usize) -> Self {
         assert!(states > 0, "a chain has at least 1 state");
         let max_episode_steps = 2 * states as u32;
-        let spec = EnvSpec {
-            id: "probe/chain".into(),
-            observation_space: Space::Box(BoxSpace::vector(&vec![0.0; states], &vec![1.0; states])),
-            actions: 2,
-            max_episode_steps: Some(max_episode_steps),
-            reward_threshold: None,
-            render_fps: 1,
-            frame_size: None,
-        };
+        let space = BoxSpace::vector(&vec![0.0; states], &vec![1.0; states]);
+        let spec =
+            EnvSpec { max_episode_steps: Some(max_episode_steps), ..EnvSpec::new("probe/chain", space, 2) };
         Self { spec, states, state: 0, steps: 0, stream: RandomStream::new(0, "env", 0) }
     }
 

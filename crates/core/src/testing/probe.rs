@@ -2,8 +2,8 @@
 
 use super::ExpectedValue;
 use crate::{
-    BoxSpace, Env, EnvError, EnvSpec, ObservationMut, RandomStream, Space, StateError, StateReader,
-    StateWriter, Step,
+    BoxSpace, Env, EnvError, EnvSpec, ObservationMut, RandomStream, StateError, StateReader, StateWriter,
+    Step,
 };
 
 /// Which of the environments whose values are known. The simplest one that an agent fails tells what is wrong.
@@ -98,13 +98,8 @@ impl ProbeEnv {
     /// The environment of `probe`.
     pub fn new(probe: Probe) -> Self {
         let spec = EnvSpec {
-            id: probe.id().into(),
-            observation_space: Space::Box(BoxSpace::vector(&[-1.0], &[1.0])),
-            actions: probe.actions(),
             max_episode_steps: (probe == Probe::EndlessReward).then_some(10),
-            reward_threshold: None,
-            render_fps: 1,
-            frame_size: None,
+            ..EnvSpec::new(probe.id(), BoxSpace::vector(&[-1.0], &[1.0]), probe.actions())
         };
         Self { probe, spec, stream: RandomStream::new(0, "env", 0), observation: 0.0, steps: 0 }
     }

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use deepq_core::{
-    BoxSpace, ElementKind, Env, EnvError, EnvSpec, ObservationMut, RandomStream, Space, StateError,
-    StateReader, StateWriter, Step,
+    BoxSpace, ElementKind, Env, EnvError, EnvSpec, ObservationMut, RandomStream, StateError, StateReader,
+    StateWriter, Step,
 };
 
 /// One step as the environment itself saw it.
@@ -41,15 +41,7 @@ impl LoggedEnv {
     pub(crate) fn new(index: usize, most_steps: usize, element: ElementKind, log: Log) -> Self {
         let mut space = BoxSpace::vector(&[0.0; 3], &[255.0; 3]);
         space.element = element;
-        let spec = EnvSpec {
-            id: "logged".into(),
-            observation_space: Space::Box(space),
-            actions: ACTIONS,
-            max_episode_steps: None,
-            reward_threshold: None,
-            render_fps: 1,
-            frame_size: None,
-        };
+        let spec = EnvSpec::new("logged", space, ACTIONS);
         let stream = RandomStream::new(0, "env", 0);
         let (index, end) = (index as u8, Step::default());
         Self { spec, index, most_steps, stream, count: 0, steps_left: 0, end, log }

@@ -1,6 +1,6 @@
 //! From text to a configuration, with errors that show the place.
 
-use deepq_envs::UnknownEnv;
+use deepq_envs::MakeError;
 
 use super::{Config, LAYERS, Preset};
 
@@ -37,11 +37,16 @@ impl ConfigError {
         error
     }
 
-    /// An environment that there is none of; `place` is where its name stands.
-    pub fn unknown_env(place: &str, error: &UnknownEnv) -> Self {
-        let allowed = error.allowed.iter().map(String::as_str);
-        let nearest = error.nearest.clone();
-        Self { nearest, ..Self::unknown_name(place, "environment", &error.found, allowed) }
+    /// An environment that cannot be made; `place` is where its name stands.
+    pub fn from_make(place: &str, error: &MakeError) -> Self {
+        match error {
+            MakeError::Unknown(error) => {
+                let allowed = error.allowed.iter().map(String::as_str);
+                let nearest = error.nearest.clone();
+                Self { nearest, ..Self::unknown_name(place, "environment", &error.found, allowed) }
+            }
+            other => Self::new(place, other.to_string()),
+        }
     }
 
     pub(super) fn conflict(one: &str, other: &str) -> Self {

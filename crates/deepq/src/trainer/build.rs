@@ -96,7 +96,7 @@ impl Trainer {
 }
 
 fn make_envs(config: &Config, registry: &Registry) -> Result<VectorEnv, ConfigError> {
-    let make = |_| registry.make(&config.env.id).map_err(|error| ConfigError::unknown_env("env.id", &error));
+    let make = |_| registry.make(&config.env.id).map_err(|error| ConfigError::from_make("env.id", &error));
     let envs = (0..config.env.copies).map(make).collect::<Result<Vec<_>, _>>()?;
     VectorEnv::new(envs).map_err(|error| ConfigError::new("env.id", error.to_string()))
 }

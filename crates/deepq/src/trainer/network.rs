@@ -15,7 +15,7 @@ use crate::config::{Architecture, ChannelAxis, Config, ConfigError, LAYERS, Netw
 /// Where the environment is unknown, or the network does not fit it.
 pub fn network_spec_of(config: &Config, registry: &Registry) -> Result<NetworkSpec, ConfigError> {
     let env = registry.make(&config.env.id);
-    let env = env.map_err(|error| ConfigError::unknown_env("env.id", &error))?;
+    let env = env.map_err(|error| ConfigError::from_make("env.id", &error))?;
     network_spec(config, env.spec())
 }
 

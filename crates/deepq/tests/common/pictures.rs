@@ -49,15 +49,7 @@ impl Spot {
 fn picture(id: &str, element: ElementKind, shape: Vec<usize>) -> EnvSpec {
     let len = shape.iter().product();
     let observation_space = BoxSpace { shape, element, low: vec![0.0; len], high: vec![255.0; len] };
-    EnvSpec {
-        id: id.into(),
-        observation_space: Space::Box(observation_space),
-        actions: 2,
-        max_episode_steps: None,
-        reward_threshold: None,
-        render_fps: 10,
-        frame_size: None,
-    }
+    EnvSpec::new(id, observation_space, 2)
 }
 
 impl Env for Spot {

@@ -37,7 +37,7 @@ mod seaquest;
 mod space_invaders;
 
 use deepq_core::{
-    BoxSpace, ElementKind, Env, EnvError, EnvSpec, Frame, ObservationMut, Space, StateError, StateReader,
+    BoxSpace, ElementKind, Env, EnvError, EnvSpec, Frame, ObservationMut, StateError, StateReader,
     StateWriter, Step,
 };
 
@@ -199,13 +199,9 @@ impl<G: Game> MinAtar<G> {
             high: vec![1.0; Self::OBSERVATION_LEN],
         };
         let spec = EnvSpec {
-            id: format!("MinAtar/{}-v{version}", G::NAME),
-            observation_space: Space::Box(space),
-            actions: actions.len(),
-            max_episode_steps: None,
-            reward_threshold: None,
             render_fps: 20,
             frame_size: Some((picture::SIDE_PIXELS, picture::SIDE_PIXELS)),
+            ..EnvSpec::new(format!("MinAtar/{}-v{version}", G::NAME), space, actions.len())
         };
         Self {
             spec,
@@ -370,3 +366,5 @@ impl MinAtarOptions {
         }
     }
 }
+
+pub(crate) const BUILTIN: &[crate::registry::Builtin] = &[];

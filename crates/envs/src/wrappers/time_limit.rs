@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use deepq_core::{Env, EnvError, EnvSpec, Frame, ObservationMut, StateError, StateReader, StateWriter, Step};
+use deepq_core::{Env, EnvError, EnvSpec, ObservationMut, StateError, StateReader, StateWriter, Step};
 
 /// Truncates the episodes of an environment after a number of steps.
 ///
@@ -58,9 +58,7 @@ impl<E: Env> Env for TimeLimit<E> {
         Ok(step)
     }
 
-    fn render(&self) -> Option<Frame> {
-        self.env.render()
-    }
+    forward_to_inner!(env: begin_step, steps_elsewhere, action_mask, episode_statistics, render);
 
     fn save_state(&self, state: &mut StateWriter) {
         state.tag("time-limit");
@@ -88,7 +86,7 @@ impl<E: Env> Env for TimeLimit<E> {
 
 #[cfg(test)]
 mod tests {
-    use deepq_core::{BoxSpace, Space};
+    use deepq_core::BoxSpace;
 
     use super::*;
 
@@ -101,13 +99,8 @@ mod tests {
     impl FourSteps {
         fn new() -> Self {
             let spec = EnvSpec {
-                id: "FourSteps".to_owned(),
-                observation_space: Space::Box(BoxSpace::vector(&[0.0], &[4.0])),
-                actions: 1,
                 max_episode_steps: Some(99),
-                reward_threshold: None,
-                render_fps: 1,
-                frame_size: None,
+                ..EnvSpec::new("FourSteps", BoxSpace::vector(&[0.0], &[4.0]), 1)
             };
             Self { spec, steps: 0 }
         }

@@ -15,8 +15,7 @@ use std::f64::consts::PI;
 use std::num::NonZeroU32;
 
 use deepq_core::{
-    BoxSpace, Env, EnvError, EnvSpec, Frame, ObservationMut, Space, StateError, StateReader, StateWriter,
-    Step,
+    BoxSpace, Env, EnvError, EnvSpec, Frame, ObservationMut, StateError, StateReader, StateWriter, Step,
 };
 
 use crate::numpy_random::NumpyGenerator;
@@ -132,13 +131,10 @@ impl CartPole {
     fn with_id(id: &str, reward_threshold: Option<f64>) -> Self {
         let high = [(2.0 * POSITION_LIMIT) as f32, f32::INFINITY, (2.0 * ANGLE_LIMIT) as f32, f32::INFINITY];
         let spec = EnvSpec {
-            id: id.to_owned(),
-            observation_space: Space::Box(BoxSpace::vector(&high.map(|bound| -bound), &high)),
-            actions: 2,
-            max_episode_steps: None,
             reward_threshold,
             render_fps: 50,
             frame_size: Some((picture::WIDTH, picture::HEIGHT)),
+            ..EnvSpec::new(id, BoxSpace::vector(&high.map(|bound| -bound), &high), 2)
         };
         Self { spec, random: NumpyGenerator::new(0), state: None, ended: false }
     }
