@@ -97,7 +97,7 @@ impl<G: Game> MinAtar<G> {
             high: vec![1.0; Self::OBSERVATION_LEN],
         };
         let spec = EnvSpec {
-            render_fps: 20,
+            render_fps: FRAMES_PER_SECOND,
             frame_size: Some((picture::SIDE_PIXELS, picture::SIDE_PIXELS)),
             ..EnvSpec::new(format!("MinAtar/{}-v{version}", G::NAME), space, actions.len())
         };
