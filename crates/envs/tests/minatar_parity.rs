@@ -1,30 +1,69 @@
-//! MinAtar's games against what the package MinAtar 1.0.15 gave: `fixtures/minatar`, and the scripts that made it.
+//! MinAtar's games against what the package MinAtar 1.0.15 gave: `fixtures/minatar`, and the script that made it.
+
+use std::path::Path;
 
 use deepq_core::{Env, ObservationMut, Space};
-use deepq_envs::minatar::{Asterix, Breakout, Freeway, Game, MinAtar, Seaquest, SpaceInvaders};
+use deepq_envs::minatar::{
+    Asterix, Breakout, Freeway, Game, MinAtar, MinAtarOptions, Seaquest, SpaceInvaders,
+};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+fn fixture<T: DeserializeOwned>(name: &str) -> T {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/minatar").join(name);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Calls a function that is generic over the game, by the game's name.
+macro_rules! of_game {
+    ($name:expr, $function:ident($($argument:expr),*)) => {
+        match $name {
+            "Asterix" => $function::<Asterix>($($argument),*),
+            "Breakout" => $function::<Breakout>($($argument),*),
+            "Freeway" => $function::<Freeway>($($argument),*),
+            "Seaquest" => $function::<Seaquest>($($argument),*),
+            "SpaceInvaders" => $function::<SpaceInvaders>($($argument),*),
+            other => panic!("no game {other}"),
+        }
+    };
+}
+
+struct Digest(u64);
+
+impl Digest {
+    fn add(&mut self, number: u64) {
+        self.0 = (self.0 ^ number).wrapping_mul(0x0000_0100_0000_01b3);
+    }
+}
+
+/// Digests of observations and of outcomes, and the random word that comes next.
+type Digests = [String; 3];
 
 /// Plays a game and digests what it gives.
 struct Player<G> {
     env: MinAtar<G>,
     observation: Vec<u8>,
-    digest: u32,
+    observations: Digest,
+    outcomes: Digest,
 }
 
 impl<G: Game> Player<G> {
     fn new(env: MinAtar<G>) -> Self {
         let Space::Box(space) = &env.spec().observation_space else { unreachable!("a box") };
         let observation = vec![9; space.len()];
-        Self { env, observation, digest: 0 }
+        let [observations, outcomes] = [(); 2].map(|()| Digest(0xcbf2_9ce4_8422_2325));
+        Self { env, observation, observations, outcomes }
     }
 
     fn digest_observation(&mut self) {
-        for (place, byte) in self.observation.iter().enumerate() {
+        for (place, byte) in (1..).zip(&self.observation) {
             assert!(*byte <= 1);
             if *byte == 1 {
-                self.digest = self.digest.wrapping_mul(31).wrapping_add(place as u32 + 1);
+                self.observations.add(place);
             }
         }
-        self.digest = self.digest.wrapping_mul(31);
+        self.observations.add(0);
     }
 
     fn reset(&mut self, seed: Option<u64>) {
@@ -35,9 +74,155 @@ impl<G: Game> Player<G> {
     /// Reward, and whether the episode is over.
     fn step(&mut self, action: usize) -> (f64, bool) {
         let step = self.env.step(action, ObservationMut::U8(&mut self.observation)).unwrap();
-        self.digest_observation();
         assert!(!step.truncated);
+        self.outcomes.add(step.reward as u64);
+        self.outcomes.add(step.terminated.into());
+        self.outcomes.add(self.env.ramp_level().unwrap_or(99).into());
+        self.digest_observation();
         (step.reward, step.terminated)
+    }
+
+    fn next_word(&self) -> u32 {
+        self.env.random().clone().next_u32()
+    }
+
+    fn digests(&self) -> Digests {
+        let [observations, outcomes] = [&self.observations, &self.outcomes].map(|Digest(digest)| digest);
+        [format!("{observations:016x}"), format!("{outcomes:016x}"), format!("{:08x}", self.next_word())]
+    }
+}
+
+#[derive(Deserialize)]
+struct Traces {
+    settings: Vec<Setting>,
+}
+
+#[derive(Deserialize)]
+struct Setting {
+    id: String,
+    steps: usize,
+    #[serde(flatten)]
+    options: Options,
+    traces: Vec<(u64, String, String, String)>,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+struct Options {
+    sticky_action_prob: f64,
+    difficulty_ramping: bool,
+}
+
+impl From<Options> for MinAtarOptions {
+    fn from(options: Options) -> Self {
+        let Options { sticky_action_prob, difficulty_ramping } = options;
+        Self { sticky_action_prob, difficulty_ramping }
+    }
+}
+
+fn scattered(seed: u64, number: usize) -> usize {
+    let value = seed.wrapping_mul(2_654_435_761).wrapping_add(number as u64 * 40_503 + 12_345) as u32;
+    let value = (value ^ value >> 15).wrapping_mul(2_246_822_519);
+    let value = (value ^ value >> 13).wrapping_mul(3_266_489_917);
+    (value ^ value >> 16) as usize
+}
+
+/// The action rules of the script, by seed.
+fn action(seed: u64, step: usize, actions: usize) -> usize {
+    let chosen = match seed % 3 {
+        0 => scattered(seed, step),
+        1 => scattered(seed, step / 4),
+        _ if !scattered(seed, step).is_multiple_of(3) => scattered(seed, 1_000_000),
+        _ => scattered(seed, step + 2_000_000),
+    };
+    chosen % actions
+}
+
+fn trace<G: Game>(setting: &Setting, seed: u64) -> Digests {
+    let env = if setting.id.ends_with("v0") { MinAtar::<G>::v0() } else { MinAtar::<G>::v1() };
+    let mut player = Player::new(env.with_options(setting.options.into()).unwrap());
+    assert_eq!(player.env.spec().id, setting.id);
+    let actions = player.env.spec().actions;
+    player.reset(Some(seed));
+    let mut steps_beyond = 0;
+    for step in 0..setting.steps {
+        if step == setting.steps / 2 {
+            player.reset(Some(seed ^ 5));
+            steps_beyond = 0;
+        }
+        let (_, ended) = player.step(action(seed, step, actions));
+        steps_beyond += u64::from(ended);
+        if steps_beyond == seed % 3 + 1 {
+            player.reset(None);
+            steps_beyond = 0;
+        }
+    }
+    player.digests()
+}
+
+#[test]
+fn traces_of_every_version_and_option_are_minatars() {
+    let traces: Traces = fixture("traces.json");
+    assert_eq!(traces.settings.len(), 35);
+    for setting in &traces.settings {
+        let name = setting.id.trim_start_matches("MinAtar/").split('-').next().unwrap();
+        for (seed, observations, outcomes, next) in &setting.traces {
+            let found = of_game!(name, trace(setting, *seed));
+            let expected = [observations, outcomes, next].map(String::clone);
+            let Options { sticky_action_prob, difficulty_ramping } = setting.options;
+            assert_eq!(found, expected, "{name}, {sticky_action_prob}, {difficulty_ramping}, seed {seed}");
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Actions {
+    actions: String,
+}
+
+#[derive(Deserialize)]
+struct LongPlays {
+    plays: Vec<LongPlay>,
+}
+
+#[derive(Deserialize)]
+struct LongPlay {
+    game: String,
+    aim: String,
+    seed: u64,
+    #[serde(flatten)]
+    options: Options,
+    reward: f64,
+    /// Steps taken at each end.
+    ends: Vec<usize>,
+    highest_ramp_level: u32,
+    digests: Digests,
+}
+
+fn play_long<G: Game>(play: &LongPlay, actions: &str) {
+    let mut player = Player::new(MinAtar::<G>::v0().with_options(play.options.into()).unwrap());
+    player.reset(Some(play.seed));
+    let (mut reward, mut ends, mut highest_ramp_level) = (0.0, vec![], 0);
+    for (step, code) in (1..).zip(actions.bytes()) {
+        let (earned, ended) = player.step(usize::from(code - b'0'));
+        reward += earned;
+        highest_ramp_level = highest_ramp_level.max(player.env.ramp_level().unwrap_or(0));
+        if ended {
+            ends.push(step);
+            player.reset(None);
+        }
+    }
+    let found = (reward, ends, highest_ramp_level, player.digests());
+    let expected = (play.reward, play.ends.clone(), play.highest_ramp_level, play.digests.clone());
+    assert_eq!(found, expected, "{}, {}, seed {}", play.game, play.aim, play.seed);
+}
+
+#[test]
+fn long_plays_are_minatars() {
+    let plays: LongPlays = fixture("long_plays.json");
+    let actions: Vec<Actions> = fixture("long_play_actions.json");
+    assert_eq!(plays.plays.len(), actions.len());
+    for (play, actions) in plays.plays.iter().zip(&actions) {
+        of_game!(&*play.game, play_long(play, &actions.actions));
     }
 }
 
@@ -54,19 +239,27 @@ fn assert_vector<G: Game>(vector: Vector, action: impl Fn(usize) -> usize) {
     let mut player = Player::new(MinAtar::<G>::v0());
     player.reset(Some(vector.seed));
     let (mut reward, mut ends) = (0.0, vec![]);
+    let mut digest = short_digest(0, &player.observation);
     for t in 0..3000 {
         let (earned, ended) = player.step(action(t));
+        digest = short_digest(digest, &player.observation);
         reward += earned;
         if ended {
             ends.push(t + 1);
             player.reset(None);
+            digest = short_digest(digest, &player.observation);
         }
     }
-    let id = &player.env.spec().id;
-    assert_eq!((reward, ends.len()), (vector.reward, vector.ends), "{id}, seed {}", vector.seed);
-    assert_eq!(ends[..vector.first_ends.len()], *vector.first_ends, "{id}, seed {}", vector.seed);
-    assert_eq!(format!("{:08x}", player.digest), format!("{:08x}", vector.digest), "{id}");
-    assert_eq!(player.env.random().clone().next_u32(), vector.next, "{id}");
+    let what = format!("{}, seed {}", player.env.spec().id, vector.seed);
+    assert_eq!((reward, ends.len()), (vector.reward, vector.ends), "{what}");
+    assert_eq!(ends[..vector.first_ends.len()], *vector.first_ends, "{what}");
+    assert_eq!((digest, player.next_word()), (vector.digest, vector.next), "{what}");
+}
+
+fn short_digest(digest: u32, observation: &[u8]) -> u32 {
+    let seen = (1..).zip(observation).filter(|(_, byte)| **byte == 1);
+    let add = |digest: u32, place: u32| digest.wrapping_mul(31).wrapping_add(place);
+    add(seen.fold(digest, |digest, (place, _)| add(digest, place)), 0)
 }
 
 /// Rows of seed, total reward, ends, steps done at the first ends, digest, next random word.
