@@ -1,8 +1,12 @@
 //! Classic control: few numbers to see, few actions, and a task that takes foresight.
 
 pub mod cart_pole;
+pub mod mountain_car;
+
+mod support;
 
 pub use cart_pole::CartPole;
+pub use mountain_car::MountainCar;
 
 use crate::registry::Builtin;
 
@@ -16,5 +20,10 @@ pub(crate) const BUILTIN: &[Builtin] = &[
         id: "CartPole-v1",
         description: "keep a pole upright on a cart, for 500 steps",
         make: |options| options.none().map(|()| Box::new(CartPole::v1()) as _),
+    },
+    Builtin {
+        id: "MountainCar-v0",
+        description: "swing a weak car up a hill, in 200 steps",
+        make: |options| MountainCar::v0_with(options.parse()?).map(|env| Box::new(env) as _),
     },
 ];

@@ -13,6 +13,16 @@ pub(crate) fn fixture<T: DeserializeOwned>(name: &str) -> T {
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// A number from its bits in hexadecimal.
+pub(crate) fn f64_of(bits: &str) -> f64 {
+    f64::from_bits(u64::from_str_radix(bits, 16).unwrap())
+}
+
+/// A number from its bits in hexadecimal.
+pub(crate) fn f32_of(bits: &str) -> f32 {
+    f32::from_bits(u32::from_str_radix(bits, 16).unwrap())
+}
+
 /// FNV-1a of 64 bits.
 pub(crate) struct Digest(u64);
 

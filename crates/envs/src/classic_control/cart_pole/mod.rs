@@ -18,6 +18,7 @@ use deepq_core::{
     BoxSpace, Env, EnvError, EnvSpec, Frame, ObservationMut, StateError, StateReader, StateWriter, Step,
 };
 
+use super::support::{load_numbers, save_numbers, wrong_buffer, wrong_step};
 use crate::numpy_random::NumpyGenerator;
 use crate::wrappers::TimeLimit;
 
@@ -77,7 +78,7 @@ impl CartPoleState {
     #[inline]
     fn observe(&self, observation: ObservationMut<'_>) -> Result<(), EnvError> {
         let ObservationMut::F32([position, velocity, angle, angular_velocity]) = observation else {
-            return Err(wrong_buffer(&observation));
+            return Err(wrong_buffer("CartPole", 4, &observation));
         };
         *position = self.position as f32;
         *velocity = self.velocity as f32;
@@ -85,15 +86,6 @@ impl CartPoleState {
         *angular_velocity = self.angular_velocity as f32;
         Ok(())
     }
-}
-
-#[cold]
-fn wrong_buffer(found: &ObservationMut<'_>) -> EnvError {
-    let found = match found {
-        ObservationMut::F32(values) => format!("{}", values.len()),
-        ObservationMut::U8(values) => format!("{} bytes", values.len()),
-    };
-    EnvError::new(format!("CartPole: an observation is 4 numbers of type f32, found a buffer of {found}"))
 }
 
 /// The environment itself, which never truncates: [`CartPole::v0`] and [`CartPole::v1`] have the time limits.
@@ -141,11 +133,7 @@ impl CartPole {
 
     #[cold]
     fn wrong_step(&self, action: usize) -> EnvError {
-        let id = &self.spec.id;
-        EnvError::new(match self.state {
-            None => format!("{id}: a step before the first reset"),
-            Some(_) => format!("{id}: the action is 0 (left) or 1 (right), found {action}"),
-        })
+        wrong_step(&self.spec.id, self.state.is_some(), "0 (left) or 1 (right)", action)
     }
 
     /// The present state in full precision; `None` before the first reset.
@@ -204,17 +192,8 @@ impl Env for CartPole {
     fn save_state(&self, state: &mut StateWriter) {
         state.tag("cart-pole");
         self.random.save_state(state);
-        state.bool(self.state.is_some());
-        let now = self.state.unwrap_or(CartPoleState {
-            position: 0.0,
-            velocity: 0.0,
-            angle: 0.0,
-            angular_velocity: 0.0,
-        });
-        state.f64(now.position);
-        state.f64(now.velocity);
-        state.f64(now.angle);
-        state.f64(now.angular_velocity);
+        let numbers = |now: CartPoleState| [now.position, now.velocity, now.angle, now.angular_velocity];
+        save_numbers(state, self.state.map(numbers));
         state.bool(self.ended);
     }
 
@@ -222,15 +201,17 @@ impl Env for CartPole {
         state.tag("cart-pole")?;
         let mut random = self.random.clone();
         random.load_state(state)?;
-        let begun = state.bool("whether an episode has begun")?;
-        let now = CartPoleState {
-            position: state.f64("position of the cart")?,
-            velocity: state.f64("velocity of the cart")?,
-            angle: state.f64("angle of the pole")?,
-            angular_velocity: state.f64("angular velocity of the pole")?,
-        };
+        let names = [
+            "position of the cart",
+            "velocity of the cart",
+            "angle of the pole",
+            "angular velocity of the pole",
+        ];
+        let now = load_numbers(state, names)?.map(|[position, velocity, angle, angular_velocity]| {
+            CartPoleState { position, velocity, angle, angular_velocity }
+        });
         let ended = state.bool("whether the episode has ended")?;
-        (self.random, self.state, self.ended) = (random, begun.then_some(now), ended);
+        (self.random, self.state, self.ended) = (random, now, ended);
         Ok(())
     }
 }
