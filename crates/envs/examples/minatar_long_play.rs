@@ -1,0 +1,192 @@
+//! Plays MinAtar by looking ahead: in copies of the environment many courses of action are tried, and the best
+//! one is begun. A copy draws the same random numbers, so what it shows is what will happen, and play gets far.
+//!
+//! ```text
+//! cargo run --release -p deepq-envs --example minatar_long_play > fixtures/minatar/long_play_actions.json
+//! ```
+//!
+//! The parity tests hold the games to what the package MinAtar makes of these actions.
+
+use deepq_core::{Env, EnvError, ObservationMut, RandomStream};
+use deepq_envs::minatar::{
+    Asterix, Breakout, Freeway, Game, MinAtar, MinAtarOptions, Seaquest, SpaceInvaders,
+};
+
+const STEPS: usize = 4000;
+/// Courses tried before each action.
+const COURSES: usize = 48;
+/// Steps of a course.
+const HORIZON: usize = 40;
+/// Less than this of the best course is followed before new ones are tried.
+const FOLLOWED: usize = 2;
+
+/// What a play is after.
+#[derive(Clone, Copy, PartialEq)]
+enum Aim {
+    /// Reward, for as long as possible.
+    Reward,
+    /// The same, and to be harmed often: now and then it acts without looking.
+    Risk,
+    /// To stay alive without a shot.
+    Peace,
+    /// To grow harder as fast as possible.
+    Ramp,
+}
+
+impl Aim {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Reward => "reward",
+            Self::Risk => "risk",
+            Self::Peace => "peace",
+            Self::Ramp => "ramp",
+        }
+    }
+}
+
+struct Planner<G> {
+    env: MinAtar<G>,
+    aim: Aim,
+    observation: Vec<u8>,
+    random: RandomStream,
+    best: Vec<usize>,
+}
+
+impl<G: Game> Planner<G> {
+    /// What has been reached beyond rewards: what is aboard, how high it stands, how hard the game is.
+    fn standing(&self, env: &MinAtar<G>, observation: &[u8]) -> f64 {
+        let level = f64::from(env.ramp_level().unwrap_or(0));
+        let channel = |name: &str| G::CHANNELS.iter().position(|channel| *channel == name);
+        let count = |channel: Option<usize>| {
+            let seen =
+                |channel| observation.chunks_exact(G::CHANNELS.len()).filter(move |cell| cell[channel] == 1);
+            channel.map_or(0.0, |channel| seen(channel).count() as f64)
+        };
+        let aboard = count(channel("diver_guage"));
+        let oxygen = count(channel("oxygen_guage"));
+        let chicken = channel("chicken").and_then(|channel| {
+            observation.chunks_exact(G::CHANNELS.len()).position(|cell| cell[channel] == 1)
+        });
+        let height = chicken.map_or(0.0, |place| 9.0 - (place / 10) as f64);
+        match self.aim {
+            Aim::Ramp => 4.0 * level + aboard + 0.1 * oxygen,
+            _ => 1.5 * aboard + 0.05 * oxygen + 0.1 * height,
+        }
+    }
+
+    fn worth(&mut self, course: &[usize]) -> Result<f64, EnvError> {
+        let mut env = self.env.clone();
+        let mut observation = std::mem::take(&mut self.observation);
+        let mut worth = 0.0;
+        for (step, action) in course.iter().enumerate() {
+            let result = env.step(*action, ObservationMut::U8(&mut observation))?;
+            let shots_count = self.aim != Aim::Peace;
+            worth += result.reward * f64::from(u8::from(shots_count)) * (1.0 - 0.01 * step as f64);
+            if result.terminated {
+                worth -= 100.0 - step as f64;
+                break;
+            }
+        }
+        worth += self.standing(&env, &observation);
+        self.observation = observation;
+        Ok(worth)
+    }
+
+    fn action(&mut self) -> usize {
+        let actions = if self.aim == Aim::Peace { 5 } else { 6 };
+        self.random.below(actions)
+    }
+
+    fn look_ahead(&mut self) -> Result<(), EnvError> {
+        self.best.drain(..FOLLOWED.min(self.best.len()));
+        while self.best.len() < HORIZON {
+            let action = self.action();
+            self.best.push(action);
+        }
+        let mut best = std::mem::take(&mut self.best);
+        let mut worth = self.worth(&best)?;
+        for number in 0..COURSES {
+            let kept = if number % 2 == 0 { 0 } else { self.random.below(HORIZON) };
+            let mut course = best[..kept].to_vec();
+            while course.len() < HORIZON {
+                let action = self.action();
+                let times = 1 + self.random.below(4);
+                course.extend(std::iter::repeat_n(action, times));
+            }
+            course.truncate(HORIZON);
+            let found = self.worth(&course)?;
+            if found > worth {
+                (best, worth) = (course, found);
+            }
+        }
+        self.best = best;
+        Ok(())
+    }
+
+    /// All actions of the play, by their codes.
+    fn play(&mut self, seed: u64) -> Result<String, EnvError> {
+        let mut seen = self.observation.clone();
+        self.env.reset(Some(seed), ObservationMut::U8(&mut seen))?;
+        let (mut reward, mut ends, mut level) = (0.0, 0, 0);
+        let mut actions = String::new();
+        for step in 0..STEPS {
+            if step % FOLLOWED == 0 {
+                self.look_ahead()?;
+            }
+            let reckless = self.aim == Aim::Risk && step % 200 > 180;
+            let action = if reckless { self.action() } else { self.best[step % FOLLOWED] };
+            actions.push(char::from(b'0' + action as u8));
+            let result = self.env.step(action, ObservationMut::U8(&mut seen))?;
+            reward += result.reward;
+            level = level.max(self.env.ramp_level().unwrap_or(0));
+            if result.terminated {
+                ends += 1;
+                self.env.reset(None, ObservationMut::U8(&mut seen))?;
+            }
+        }
+        let (id, aim) = (&self.env.spec().id, self.aim.name());
+        eprintln!("{id}, {aim}, seed {seed}: reward {reward}, {ends} ends, highest ramp level {level}");
+        Ok(actions)
+    }
+}
+
+fn play<G: Game>(seed: u64, aim: Aim, options: MinAtarOptions) -> Result<String, EnvError> {
+    let env = MinAtar::<G>::v0().with_options(options)?;
+    let observation = vec![0; 100 * G::CHANNELS.len()];
+    let random = RandomStream::new(seed, "long-play", aim as u64);
+    let actions = Planner { env, aim, observation, random, best: vec![] }.play(seed)?;
+    Ok(format!(
+        "{{\"game\":\"{}\",\"aim\":\"{}\",\"seed\":{seed},\"sticky_action_prob\":{:?},\
+         \"difficulty_ramping\":{},\"actions\":\"{actions}\"}}",
+        G::NAME,
+        aim.name(),
+        options.sticky_action_prob,
+        options.difficulty_ramping,
+    ))
+}
+
+fn main() -> Result<(), EnvError> {
+    let usual = MinAtarOptions::default();
+    let smooth = MinAtarOptions { sticky_action_prob: 0.0, ..usual };
+    let even = MinAtarOptions { difficulty_ramping: false, ..usual };
+    let plays = [
+        play::<Asterix>(1, Aim::Reward, usual)?,
+        play::<Asterix>(2, Aim::Risk, smooth)?,
+        play::<Asterix>(3, Aim::Peace, even)?,
+        play::<Breakout>(1, Aim::Reward, usual)?,
+        play::<Breakout>(2, Aim::Risk, smooth)?,
+        play::<Freeway>(1, Aim::Reward, usual)?,
+        play::<Freeway>(2, Aim::Risk, smooth)?,
+        play::<Seaquest>(1, Aim::Reward, usual)?,
+        play::<Seaquest>(2, Aim::Ramp, usual)?,
+        play::<Seaquest>(3, Aim::Risk, smooth)?,
+        play::<Seaquest>(4, Aim::Peace, usual)?,
+        play::<Seaquest>(5, Aim::Reward, even)?,
+        play::<SpaceInvaders>(1, Aim::Reward, usual)?,
+        play::<SpaceInvaders>(2, Aim::Risk, smooth)?,
+        play::<SpaceInvaders>(3, Aim::Peace, usual)?,
+        play::<SpaceInvaders>(4, Aim::Reward, even)?,
+    ];
+    println!("[\n{}\n]", plays.join(",\n"));
+    Ok(())
+}
