@@ -1,5 +1,105 @@
 //! Toy text: small worlds of numbered states, whose best policies are known.
+//!
+//! Each is [Gymnasium](https://gymnasium.farama.org) 1.4's: the same ids, options, limits and, with the same seeds
+//! and actions, the same episodes to the bit. What the actions lead to is computed once, when an environment is
+//! made, so that a step is one random number and one look-up.
+//!
+//! Before the first reset with a seed the random numbers are those of seed 0, where Gymnasium would ask the
+//! operating system: a run without a seed is repeatable too.
+
+pub mod blackjack;
+pub mod cliff_walking;
+pub mod frozen_lake;
+pub mod taxi;
+
+mod pixel_art;
+mod transitions;
+mod walker;
+
+pub use blackjack::Blackjack;
+pub use cliff_walking::CliffWalking;
+pub use frozen_lake::FrozenLake;
+pub use taxi::Taxi;
+
+use deepq_core::{EnvError, EnvSpec, ObservationMut};
 
 use crate::registry::Builtin;
 
-pub(crate) const BUILTIN: &[Builtin] = &[];
+pub(crate) const BUILTIN: &[Builtin] = &[
+    Builtin {
+        id: "FrozenLake-v1",
+        description: "cross a slippery frozen lake of 4×4 tiles without falling into a hole",
+        make: |options| Ok(Box::new(FrozenLake::v1_with(options.parse()?)?)),
+    },
+    Builtin {
+        id: "FrozenLake8x8-v1",
+        description: "cross a slippery frozen lake of 8×8 tiles without falling into a hole",
+        make: |options| Ok(Box::new(FrozenLake::v1_8x8_with(options.parse()?)?)),
+    },
+    Builtin {
+        id: "CliffWalking-v1",
+        description: "walk along the edge of a cliff from start to goal",
+        make: |options| Ok(Box::new(CliffWalking::v1_with(options.parse()?))),
+    },
+    Builtin {
+        id: "CliffWalkingSlippery-v1",
+        description: "walk along the edge of a cliff where every step may slip aside",
+        make: |options| Ok(Box::new(CliffWalking::slippery_v1_with(options.parse()?))),
+    },
+    Builtin {
+        id: "Taxi-v4",
+        description: "fetch a passenger with a taxi and take them where they want to go",
+        make: |options| Ok(Box::new(Taxi::v4_with(options.parse()?)?)),
+    },
+    Builtin {
+        id: "Blackjack-v1",
+        description: "draw cards up to 21 but not above, closer to it than the dealer",
+        make: |options| Ok(Box::new(Blackjack::v1_with(options.parse()?))),
+    },
+];
+
+/// The place of an observation of `N` numbers.
+#[inline]
+fn place<'a, const N: usize>(
+    spec: &EnvSpec,
+    observation: ObservationMut<'a>,
+) -> Result<&'a mut [f32; N], EnvError> {
+    let found = match observation {
+        ObservationMut::F32(values) => {
+            let count = values.len();
+            match values.try_into() {
+                Ok(place) => return Ok(place),
+                Err(_) => (count, ""),
+            }
+        }
+        ObservationMut::U8(values) => (values.len(), " bytes"),
+    };
+    Err(wrong_place(&spec.id, N, found))
+}
+
+#[cold]
+fn wrong_place(id: &str, expected: usize, (count, bytes): (usize, &str)) -> EnvError {
+    let numbers = if expected == 1 { "1 number" } else { &format!("{expected} numbers") };
+    EnvError::new(format!("{id}: an observation is {numbers} of type f32, found a buffer of {count}{bytes}"))
+}
+
+/// A step that cannot be taken: before the first reset, or with an action there is not.
+#[cold]
+fn wrong_step(spec: &EnvSpec, begun: bool, actions: &[&str], found: usize) -> EnvError {
+    let id = &spec.id;
+    if !begun {
+        return EnvError::new(format!("{id}: a step before the first reset"));
+    }
+    let named = actions.iter().enumerate().map(|(action, name)| format!("{action} ({name})"));
+    let named: Vec<_> = named.collect();
+    let (others, last) = named.split_at(actions.len() - 1);
+    EnvError::new(format!("{id}: the action is {} or {}, found {found}", others.join(", "), last.concat()))
+}
+
+/// An option that is to be a probability.
+fn check_probability(name: &str, value: f64) -> Result<(), EnvError> {
+    if (0.0..=1.0).contains(&value) {
+        return Ok(());
+    }
+    Err(EnvError::new(format!("{name} is a probability from 0 to 1, found {value}")))
+}
