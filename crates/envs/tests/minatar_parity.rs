@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use deepq_core::{Env, ObservationMut, Space};
+use deepq_core::{Env, ObservationMut, Space, StateReader, StateWriter};
 use deepq_envs::minatar::{
     Asterix, Breakout, Freeway, Game, MinAtar, MinAtarOptions, Seaquest, SpaceInvaders,
 };
@@ -198,14 +198,22 @@ struct LongPlay {
     digests: Digests,
 }
 
-fn play_long<G: Game>(play: &LongPlay, actions: &str) {
-    let mut player = Player::new(MinAtar::<G>::v0().with_options(play.options.into()).unwrap());
+/// With `interruptions` the game goes on in another environment now and then, from its saved state.
+fn play_long<G: Game>(play: &LongPlay, actions: &str, interruptions: bool) {
+    let env = || MinAtar::<G>::v0().with_options(play.options.into()).unwrap();
+    let mut player = Player::new(env());
     player.reset(Some(play.seed));
     let (mut reward, mut ends, mut highest_ramp_level) = (0.0, vec![], 0);
     for (step, code) in (1..).zip(actions.bytes()) {
         let (earned, ended) = player.step(usize::from(code - b'0'));
         reward += earned;
         highest_ramp_level = highest_ramp_level.max(player.env.ramp_level().unwrap_or(0));
+        if interruptions && step % 7 == 0 {
+            let mut writer = StateWriter::new();
+            player.env.save_state(&mut writer);
+            player.env = env();
+            player.env.load_state(&mut StateReader::new(&writer.into_bytes())).unwrap();
+        }
         if ended {
             ends.push(step);
             player.reset(None);
@@ -216,13 +224,90 @@ fn play_long<G: Game>(play: &LongPlay, actions: &str) {
     assert_eq!(found, expected, "{}, {}, seed {}", play.game, play.aim, play.seed);
 }
 
-#[test]
-fn long_plays_are_minatars() {
+fn assert_long_plays(interruptions: bool) {
     let plays: LongPlays = fixture("long_plays.json");
     let actions: Vec<Actions> = fixture("long_play_actions.json");
-    assert_eq!(plays.plays.len(), actions.len());
+    assert_eq!((plays.plays.len(), actions.len()), (16, 16));
     for (play, actions) in plays.plays.iter().zip(&actions) {
-        of_game!(&*play.game, play_long(play, &actions.actions));
+        of_game!(&*play.game, play_long(play, &actions.actions, interruptions));
+    }
+}
+
+#[test]
+fn long_plays_are_minatars() {
+    assert_long_plays(false);
+}
+
+#[test]
+fn long_plays_saved_and_taken_up_again_are_minatars() {
+    assert_long_plays(true);
+}
+
+#[test]
+fn the_long_plays_get_to_the_last_ramps_and_end_in_many_ways() {
+    let plays: LongPlays = fixture("long_plays.json");
+    let of = |game: &str, aim: &str| {
+        let found = plays.plays.iter().find(|play| play.game == game && play.aim == aim);
+        found.unwrap_or_else(|| panic!("no play of {game} for {aim}"))
+    };
+    let highest = |game: &str| {
+        plays.plays.iter().filter(|play| play.game == game).map(|play| play.highest_ramp_level).max()
+    };
+    assert_eq!(["Asterix", "Seaquest", "SpaceInvaders"].map(highest), [9, 19, 6].map(Some));
+    assert!(of("Breakout", "reward").reward > 100.0, "walls are built up again");
+    assert!(of("Freeway", "reward").reward > 50.0, "the chicken crosses");
+    assert!(of("SpaceInvaders", "peace").ends.len() > 5, "aliens land");
+}
+
+#[derive(Deserialize)]
+struct Palettes {
+    palettes: Vec<Palette>,
+}
+
+#[derive(Deserialize)]
+struct Palette {
+    game: String,
+    /// Channel, red, green, blue.
+    colours: Vec<(usize, f64, f64, f64)>,
+}
+
+/// The colour in the middle of each cell, while the game goes on, against MinAtar's of the cell's highest channel;
+/// adds the channels seen.
+fn show_colours<G: Game>(palette: &Palette, seen: &mut Vec<usize>) {
+    let mut player = Player::new(MinAtar::<G>::v0());
+    player.reset(Some(0));
+    for step in 0..3000 {
+        if step % 20 == 0 {
+            let frame = player.env.render().unwrap();
+            assert_eq!(Some((frame.width(), frame.height())), player.env.spec().frame_size);
+            let cell_pixels = frame.width() / 10;
+            for (index, things) in player.observation.chunks_exact(G::CHANNELS.len()).enumerate() {
+                let highest = things.iter().rposition(|thing| *thing == 1);
+                let of_highest = palette.colours.iter().find(|(channel, ..)| Some(*channel) == highest);
+                let colour = of_highest.map_or([0.0; 3], |(_, red, green, blue)| [*red, *green, *blue]);
+                let expected = colour.map(|part| (255.0 * part).round() as u8);
+                let [x, y] = [index % 10, index / 10].map(|place| place * cell_pixels + cell_pixels / 2);
+                assert_eq!(frame.pixel(x, y), expected, "{}, channel {highest:?}", palette.game);
+                seen.extend(highest);
+            }
+        }
+        if player.step(action(0, step, 6)).1 {
+            player.reset(None);
+        }
+    }
+}
+
+#[test]
+fn colours_are_minatars() {
+    let palettes: Palettes = fixture("palettes.json");
+    assert_eq!(palettes.palettes.len(), 5);
+    for palette in &palettes.palettes {
+        let mut seen = vec![];
+        of_game!(&*palette.game, show_colours(palette, &mut seen));
+        seen.sort_unstable();
+        seen.dedup();
+        let known: Vec<usize> = palette.colours.iter().map(|(channel, ..)| *channel).collect();
+        assert!(known.len() >= 4 && seen == known, "{}: {seen:?} of {known:?}", palette.game);
     }
 }
 

@@ -1,4 +1,7 @@
-//! MinAtar's picture: each cell in the colour of its highest channel.
+//! MinAtar's picture: each cell in the colour of its highest channel, black where there is nothing.
+//!
+//! MinAtar gives a pixel to a cell. Here a cell is large enough to be seen, with a faint line around it, and things
+//! have a lighter rim: the palette's first colour, which is the player's, is nearly black itself.
 
 use deepq_core::Frame;
 
@@ -8,21 +11,35 @@ use super::grid::{CELLS, SIDE};
 const CELL_PIXELS: usize = 32;
 /// Pixels of the picture's side.
 pub(super) const SIDE_PIXELS: usize = SIDE * CELL_PIXELS;
+/// A cell's outermost pixels are a line of the grid, the next ones the rim of what is in it.
+const RIM: std::ops::Range<usize> = 1..3;
+const GRID: [u8; 3] = [24; 3];
 
 /// The picture of an observation with `channels` channels.
 pub(super) fn draw(observation: &[u8], channels: usize) -> Frame {
-    let mut frame = Frame::filled(SIDE_PIXELS, SIDE_PIXELS, [0; 3]);
-    let rgb = frame.rgb_mut();
+    let mut frame = Frame::filled(SIDE_PIXELS, SIDE_PIXELS, GRID);
     for (index, things) in observation.chunks_exact(channels).take(CELLS).enumerate() {
-        let Some(highest) = things.iter().rposition(|thing| *thing != 0) else { continue };
-        let colour = colour(highest, channels);
-        let (top, left) = (index / SIDE * CELL_PIXELS, index % SIDE * CELL_PIXELS);
-        for y in top..top + CELL_PIXELS {
-            let start = 3 * (y * SIDE_PIXELS + left);
-            rgb[start..start + 3 * CELL_PIXELS].as_chunks_mut().0.fill(colour);
-        }
+        let highest = things.iter().rposition(|thing| *thing != 0);
+        let colour = highest.map_or([0; 3], |highest| colour(highest, channels));
+        let rim = highest.map_or(colour, |_| lighter(colour));
+        fill(&mut frame, index, RIM.start, rim);
+        fill(&mut frame, index, RIM.end, colour);
     }
     frame
+}
+
+/// Fills a cell but for its outermost `margin` pixels.
+fn fill(frame: &mut Frame, cell: usize, margin: usize, colour: [u8; 3]) {
+    let (top, left) = (cell / SIDE * CELL_PIXELS, cell % SIDE * CELL_PIXELS);
+    for y in top + margin..top + CELL_PIXELS - margin {
+        let pixels = y * SIDE_PIXELS + left + margin..y * SIDE_PIXELS + left + CELL_PIXELS - margin;
+        frame.rgb_mut()[3 * pixels.start..3 * pixels.end].as_chunks_mut().0.fill(colour);
+    }
+}
+
+/// Two fifths of the way to white.
+fn lighter(colour: [u8; 3]) -> [u8; 3] {
+    colour.map(|part| part + (255 - part) / 5 * 2)
 }
 
 /// Colour `index` of the palette "cubehelix" with `count` colours, as seaborn takes it from matplotlib.
