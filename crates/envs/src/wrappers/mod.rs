@@ -37,6 +37,76 @@ macro_rules! forward_to_inner {
     };
 }
 
+/// What lets one reach the environment within a wrapper.
+macro_rules! access_to_inner {
+    () => {
+        /// The environment within.
+        pub fn inner(&self) -> &E {
+            &self.env
+        }
+
+        /// The environment within, to change it.
+        pub fn inner_mut(&mut self) -> &mut E {
+            &mut self.env
+        }
+    };
+}
+
+mod action_repeat;
+mod config;
+mod flatten_observation;
+mod frame_stack;
+mod normalize_observation;
+mod record_episode_statistics;
+mod reward;
+mod sticky_actions;
+#[cfg(test)]
+mod testing;
 mod time_limit;
 
+pub use action_repeat::ActionRepeat;
+pub use config::{Statistics, WrapperConfig, wrap};
+pub use flatten_observation::FlattenObservation;
+pub use frame_stack::FrameStack;
+pub use normalize_observation::{NormalizeObservation, ObservationStatistics, StatisticsError};
+pub use record_episode_statistics::RecordEpisodeStatistics;
+pub use reward::{ClipReward, ScaleReward};
+pub use sticky_actions::StickyActions;
 pub use time_limit::TimeLimit;
+
+use deepq_core::{BoxSpace, EnvError, EnvSpec, Observation, ObservationMut, Space};
+
+/// The same place to write to, for a shorter time.
+fn reborrow<'a>(observation: &'a mut ObservationMut<'_>) -> ObservationMut<'a> {
+    match observation {
+        ObservationMut::F32(values) => ObservationMut::F32(values),
+        ObservationMut::U8(values) => ObservationMut::U8(values),
+    }
+}
+
+/// The elements `range` of a place to write to.
+fn part<'a>(observation: &'a mut ObservationMut<'_>, range: std::ops::Range<usize>) -> ObservationMut<'a> {
+    match observation {
+        ObservationMut::F32(values) => ObservationMut::F32(&mut values[range]),
+        ObservationMut::U8(values) => ObservationMut::U8(&mut values[range]),
+    }
+}
+
+/// What was written to a place.
+fn as_observation<'a>(observation: &'a ObservationMut<'_>) -> Observation<'a> {
+    match observation {
+        ObservationMut::F32(values) => Observation::F32(values),
+        ObservationMut::U8(values) => Observation::U8(values),
+    }
+}
+
+/// The box that `wrapper` needs `spec` to give.
+fn box_of<'a>(wrapper: &str, spec: &'a EnvSpec) -> Result<&'a BoxSpace, EnvError> {
+    match &spec.observation_space {
+        Space::Box(space) => Ok(space),
+        other => Err(EnvError::new(format!(
+            "{wrapper} takes observations that are a box, {} gives {other:?}: put flatten-observation before it",
+            spec.id
+        ))),
+    }
+}

@@ -1,0 +1,221 @@
+//! Wrappers against what Gymnasium 1.4's gave: `fixtures/gymnasium`, and the scripts that made it.
+
+mod common;
+
+use deepq_core::{
+    BoxSpace, ElementKind, Env, EnvError, EnvSpec, Observation, ObservationBuffer, ObservationMut, Space,
+    StateError, StateReader, StateWriter, Step,
+};
+use deepq_envs::wrappers::{FlattenObservation, NormalizeObservation, ObservationStatistics};
+use serde::Deserialize;
+
+use common::fixture;
+
+/// Gives observations one after the other, whatever one does.
+struct Given {
+    spec: EnvSpec,
+    observations: Vec<Vec<f32>>,
+    next: usize,
+}
+
+impl Given {
+    fn new(space: Space, observations: Vec<Vec<f32>>) -> Self {
+        Self { spec: EnvSpec::new("Given", space, 2), observations, next: 0 }
+    }
+
+    fn give(&mut self, observation: ObservationMut<'_>) {
+        let values = &self.observations[self.next];
+        self.next += 1;
+        match observation {
+            ObservationMut::F32(to) => to.copy_from_slice(values),
+            ObservationMut::U8(to) => to.iter_mut().zip(values).for_each(|(to, value)| *to = *value as u8),
+        }
+    }
+}
+
+impl Env for Given {
+    fn spec(&self) -> &EnvSpec {
+        &self.spec
+    }
+
+    fn reset(&mut self, _seed: Option<u64>, observation: ObservationMut<'_>) -> Result<(), EnvError> {
+        self.give(observation);
+        Ok(())
+    }
+
+    fn step(&mut self, _action: usize, observation: ObservationMut<'_>) -> Result<Step, EnvError> {
+        self.give(observation);
+        Ok(Step::default())
+    }
+
+    fn save_state(&self, _state: &mut StateWriter) {}
+
+    fn load_state(&mut self, _state: &mut StateReader<'_>) -> Result<(), StateError> {
+        Ok(())
+    }
+}
+
+#[derive(Deserialize)]
+struct Flattened {
+    cases: Vec<FlattenCase>,
+}
+
+#[derive(Deserialize)]
+struct FlattenCase {
+    space: Described,
+    low: Vec<Option<f32>>,
+    high: Vec<Option<f32>>,
+    samples: Vec<Sample>,
+}
+
+#[derive(Deserialize)]
+struct Sample {
+    structured: Vec<f32>,
+    flat: Vec<f32>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Described {
+    Discrete(usize, i32),
+    MultiDiscrete(Vec<usize>),
+    MultiBinary(usize),
+    Box { shape: Vec<usize>, element: ElementKind, low: Vec<Option<f32>>, high: Vec<Option<f32>> },
+    Tuple(Vec<Described>),
+    Dict(Vec<(String, Described)>),
+}
+
+fn bounds(values: &[Option<f32>], otherwise: f32) -> Vec<f32> {
+    values.iter().map(|value| value.unwrap_or(otherwise)).collect()
+}
+
+impl Described {
+    fn space(&self) -> Space {
+        match self {
+            Self::Discrete(n, start) => Space::Discrete { n: *n, start: *start },
+            Self::MultiDiscrete(counts) => Space::MultiDiscrete { counts: counts.clone() },
+            Self::MultiBinary(n) => Space::MultiBinary { n: *n },
+            Self::Box { shape, element, low, high } => Space::Box(BoxSpace {
+                shape: shape.clone(),
+                element: *element,
+                low: bounds(low, f32::NEG_INFINITY),
+                high: bounds(high, f32::INFINITY),
+            }),
+            Self::Tuple(parts) => Space::Tuple(parts.iter().map(Self::space).collect()),
+            Self::Dict(parts) => Space::dict(parts.iter().map(|(name, part)| (name.clone(), part.space()))),
+        }
+    }
+}
+
+fn numbers(observation: &ObservationBuffer) -> Vec<f32> {
+    match observation.as_observation() {
+        Observation::F32(values) => values.to_vec(),
+        Observation::U8(values) => values.iter().map(|value| f32::from(*value)).collect(),
+    }
+}
+
+#[test]
+fn observations_are_flattened_as_gymnasium_does() {
+    let record: Flattened = fixture("gymnasium/flatten.json");
+    assert!(record.cases.len() >= 15);
+    for case in record.cases {
+        let space = case.space.space();
+        let given = case.samples.iter().map(|sample| sample.structured.clone()).collect();
+        let mut env = FlattenObservation::new(Given::new(space.clone(), given)).unwrap();
+        let Space::Box(vector) = env.spec().observation_space.clone() else { panic!("a box") };
+        assert_eq!(vector.shape, [case.low.len()], "{space:?}");
+        assert_eq!(vector.low, bounds(&case.low, f32::NEG_INFINITY), "{space:?}");
+        assert_eq!(vector.high, bounds(&case.high, f32::INFINITY), "{space:?}");
+        assert_eq!(vector.element, space.element(), "{space:?}");
+        for (index, sample) in case.samples.iter().enumerate() {
+            let mut observation = ObservationBuffer::zeros(vector.element, vector.len());
+            let place = observation.slice_mut(0..vector.len());
+            if index == 0 {
+                env.reset(None, place).unwrap();
+            } else {
+                env.step(0, place).unwrap();
+            }
+            assert_eq!(numbers(&observation), sample.flat, "{space:?}");
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Normalized {
+    episode_steps: usize,
+    frozen_from: usize,
+    given: Vec<Vec<String>>,
+    float64: Outcome,
+    float32: Outcome,
+}
+
+#[derive(Deserialize)]
+struct Outcome {
+    observations: Vec<Vec<String>>,
+    count: String,
+    mean: Vec<String>,
+    variance: Vec<String>,
+}
+
+fn f32s(bits: &[String]) -> Vec<f32> {
+    bits.iter().map(|bits| f32::from_bits(u32::from_str_radix(bits, 16).unwrap())).collect()
+}
+
+fn f64_of(bits: &str) -> f64 {
+    f64::from_bits(u64::from_str_radix(bits, 16).unwrap())
+}
+
+/// The normalised observations, and the statistics in the end.
+fn normalize(record: &Normalized) -> (Vec<Vec<f32>>, ObservationStatistics) {
+    let given: Vec<Vec<f32>> = record.given.iter().map(|bits| f32s(bits)).collect();
+    let space = || BoxSpace::vector(&[f32::NEG_INFINITY; 4], &[f32::INFINITY; 4]).into();
+    let (before, after) = given.split_at(record.frozen_from);
+    let statistics = ObservationStatistics::new();
+    let training = NormalizeObservation::training(Given::new(space(), before.to_vec()), &statistics).unwrap();
+    let frozen = NormalizeObservation::frozen(Given::new(space(), after.to_vec()), &statistics).unwrap();
+    let mut normalized = vec![];
+    for (mut env, steps) in [(training, 0..before.len()), (frozen, before.len()..given.len())] {
+        for step in steps {
+            let mut observation = [0.0; 4];
+            let place = ObservationMut::F32(&mut observation);
+            if step % record.episode_steps == 0 {
+                env.reset(None, place).unwrap();
+            } else {
+                env.step(0, place).unwrap();
+            }
+            normalized.push(observation.to_vec());
+        }
+    }
+    (normalized, statistics)
+}
+
+#[test]
+fn observations_are_normalised_as_gymnasium_does_with_float64() {
+    let record: Normalized = fixture("gymnasium/normalize_observation.json");
+    let (normalized, statistics) = normalize(&record);
+    for (step, (found, expected)) in normalized.iter().zip(&record.float64.observations).enumerate() {
+        let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(found), bits(&f32s(expected)), "step {step}");
+    }
+    assert_eq!(normalized.len(), record.float64.observations.len());
+    assert_eq!(statistics.count().to_bits(), f64_of(&record.float64.count).to_bits());
+    for (found, expected) in
+        [(statistics.mean(), &record.float64.mean), (statistics.variance(), &record.float64.variance)]
+    {
+        let bits: Vec<String> = found.iter().map(|value| format!("{:016x}", value.to_bits())).collect();
+        assert_eq!(bits, *expected);
+    }
+}
+
+/// With float32 observations Gymnasium keeps mean and variance in float32, which loses digits with every update.
+#[test]
+fn observations_are_normalised_as_gymnasium_does_with_float32_within_a_tolerance() {
+    let record: Normalized = fixture("gymnasium/normalize_observation.json");
+    let (normalized, _) = normalize(&record);
+    for (step, (found, expected)) in normalized.iter().zip(&record.float32.observations).enumerate() {
+        // The last two elements hardly vary about a mean that is far from 0 by comparison.
+        for ((found, expected), tolerance) in found.iter().zip(f32s(expected)).zip([1e-5, 1e-5, 5e-3, 5e-3]) {
+            assert!((found - expected).abs() < tolerance, "step {step}: {found} instead of {expected}");
+        }
+    }
+}
