@@ -3,7 +3,7 @@
 use crate::behaviour_policy::{ActionValues, BehaviourPolicy};
 use crate::network::{Parameters, QNetwork};
 use crate::replay::ReplayStore;
-use crate::{NStepAccumulator, Observation, StateError, StateReader, StateWriter, VectorEnv, VectorEnvError};
+use crate::{EnvFailure, NStepAccumulator, Observation, StateError, StateReader, StateWriter, VectorEnv};
 
 /// Steps the environments by the behaviour policy, and stores what they give.
 pub struct Actor {
@@ -71,7 +71,7 @@ impl Actor {
     /// If there are not as many seeds as environments, if the store was made for other environments or for
     /// transitions over other steps, or if it has observations already: a step taken before would get a
     /// transition over the reset.
-    pub fn reset(&mut self, seeds: &[u64], store: &mut ReplayStore) -> Result<(), VectorEnvError> {
+    pub fn reset(&mut self, seeds: &[u64], store: &mut ReplayStore) -> Result<(), EnvFailure> {
         let fits = store.config();
         let (envs, n_step) = (self.envs.len(), self.accumulators[0].n_step());
         let (element, observation_len) = (self.envs.element(), self.envs.observation_len());
@@ -95,7 +95,7 @@ impl Actor {
         network: &mut dyn QNetwork,
         epsilon: f64,
         store: &mut ReplayStore,
-    ) -> Result<(), VectorEnvError> {
+    ) -> Result<(), EnvFailure> {
         let observations = self.envs.observations();
         let mut values = OnlineValues { network, observations, q: &mut self.q };
         self.policy.select(epsilon, &mut values, &mut self.actions);

@@ -18,8 +18,10 @@
 
 mod actor;
 mod behaviour_policy;
+mod call_monitor;
 mod env;
 mod frame;
+mod guarded_env;
 mod learner;
 pub mod loss;
 pub mod math;
@@ -35,12 +37,14 @@ mod vector_env;
 
 pub use actor::{Actor, ActorConfig};
 pub use behaviour_policy::{ActionValues, BehaviourPolicy, EpsilonGreedy};
+pub use call_monitor::CallMonitor;
 pub use env::{Env, EnvError, EnvSpec, EpisodeStatistics, Step};
 pub use frame::Frame;
+pub use guarded_env::{EnvCall, EnvFailure, GuardedEnv};
 pub use learner::{LearnMetrics, Learner, LearnerConfig, TargetUpdate};
 pub use n_step::{NStepAccumulator, ObservationRef, Transition};
 pub use random::RandomStream;
 pub use schedule::{Period, Progress, Schedule, power};
 pub use space::{BoxSpace, ElementKind, Observation, ObservationBuffer, ObservationMut, Space};
 pub use state::{StateError, StateReader, StateWriter};
-pub use vector_env::{FinishedEpisode, VectorEnv, VectorEnvError};
+pub use vector_env::{FinishedEpisode, VectorEnv, consecutive_seeds};

@@ -196,6 +196,24 @@ impl<'a> ObservationMut<'a> {
         }
     }
 
+    /// The same place for a shorter time: it can be used again afterwards.
+    #[inline]
+    pub fn reborrow(&mut self) -> ObservationMut<'_> {
+        match self {
+            Self::F32(values) => ObservationMut::F32(values),
+            Self::U8(values) => ObservationMut::U8(values),
+        }
+    }
+
+    /// What is written there now.
+    #[inline]
+    pub fn as_observation(&self) -> Observation<'_> {
+        match self {
+            Self::F32(values) => Observation::F32(values),
+            Self::U8(values) => Observation::U8(values),
+        }
+    }
+
     /// Copies `source` here.
     ///
     /// # Panics

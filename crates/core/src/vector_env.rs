@@ -1,32 +1,9 @@
 //! Several environments stepped together.
 
 use crate::{
-    ElementKind, Env, EnvError, EnvSpec, Frame, Observation, ObservationBuffer, Space, StateError,
-    StateReader, StateWriter, Step,
+    CallMonitor, ElementKind, Env, EnvError, EnvFailure, EnvSpec, EpisodeStatistics, Frame, GuardedEnv,
+    Observation, ObservationBuffer, Space, StateError, StateReader, StateWriter, Step,
 };
-
-/// One environment of a [`VectorEnv`] failed, or gave what no environment may give.
-#[derive(Debug, thiserror::Error)]
-#[error("environment {index} ({id}), step {episode_steps} of its episode{}: {message}", last_action(*.action))]
-pub struct VectorEnvError {
-    /// Which of the environments, counted from 0.
-    pub index: usize,
-    /// Its id.
-    pub id: String,
-    /// How many steps its episode has had.
-    pub episode_steps: u32,
-    /// The action it was given; `None` in a reset.
-    pub action: Option<u32>,
-    /// What was wrong.
-    pub message: String,
-    /// The environment's own error, where it gave one.
-    #[source]
-    pub source: Option<EnvError>,
-}
-
-fn last_action(action: Option<u32>) -> String {
-    action.map_or_else(|| ", in reset".into(), |action| format!(", action {action}"))
-}
 
 /// An episode that has just ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,14 +22,14 @@ pub struct FinishedEpisode {
 /// [`observations`](Self::observations) is then the first of the next episode, and the last one of the ended
 /// episode is kept in [`final_observation`](Self::final_observation).
 pub struct VectorEnv {
-    envs: Vec<Box<dyn Env>>,
+    envs: Vec<GuardedEnv>,
+    /// Whether some environment works elsewhere and wants to be told of its step early.
+    any_elsewhere: bool,
     element: ElementKind,
     observation_len: usize,
     observations: ObservationBuffer,
     final_observations: ObservationBuffer,
     steps: Vec<Step>,
-    returns: Vec<f64>,
-    lengths: Vec<u32>,
     finished: Vec<FinishedEpisode>,
 }
 
@@ -82,16 +59,21 @@ impl VectorEnv {
         }
         let (count, observation_len, element) = (envs.len(), space.len(), space.element);
         Ok(Self {
-            envs,
+            any_elsewhere: envs.iter().any(|env| env.steps_elsewhere()),
+            envs: envs.into_iter().enumerate().map(|(index, env)| GuardedEnv::new(index, env)).collect(),
             element,
             observation_len,
             observations: ObservationBuffer::zeros(element, count * observation_len),
             final_observations: ObservationBuffer::zeros(element, count * observation_len),
             steps: vec![Step::default(); count],
-            returns: vec![0.0; count],
-            lengths: vec![0; count],
             finished: Vec::with_capacity(count),
         })
+    }
+
+    /// Lets `monitor` see the calls of its environments.
+    pub fn watched_by(mut self, monitor: &CallMonitor) -> Self {
+        self.envs = self.envs.into_iter().map(|env| env.watched_by(monitor)).collect();
+        self
     }
 
     /// The number of environments.
@@ -119,20 +101,19 @@ impl VectorEnv {
         self.element
     }
 
-    /// Begins an episode in each environment, environment `i` with `seeds[i]`.
+    /// Begins an episode in each environment, environment `i` with `seeds[i]`; see [`consecutive_seeds`].
     ///
     /// # Errors
     /// Where an environment fails.
     ///
     /// # Panics
     /// If there are not as many seeds as environments.
-    pub fn reset(&mut self, seeds: &[u64]) -> Result<(), VectorEnvError> {
+    pub fn reset(&mut self, seeds: &[u64]) -> Result<(), EnvFailure> {
         assert_eq!(seeds.len(), self.len(), "one seed an environment");
         self.finished.clear();
         for (index, seed) in seeds.iter().enumerate() {
-            self.returns[index] = 0.0;
-            self.lengths[index] = 0;
-            self.reset_one(index, Some(*seed))?;
+            let place = self.range(index);
+            self.envs[index].reset(Some(*seed), self.observations.slice_mut(place))?;
         }
         Ok(())
     }
@@ -141,24 +122,21 @@ impl VectorEnv {
         index * self.observation_len..(index + 1) * self.observation_len
     }
 
-    fn reset_one(&mut self, index: usize, seed: Option<u64>) -> Result<(), VectorEnvError> {
-        let range = self.range(index);
-        let outcome = self.envs[index].reset(seed, self.observations.slice_mut(range.clone()));
-        outcome.map_err(|error| self.error(index, None, error.to_string(), Some(error)))?;
-        self.check_observation(index, None, self.observations.slice(range))
-    }
-
     /// Takes `actions[i]` in environment `i`.
     ///
     /// # Errors
-    /// Where an environment fails, or gives a reward or an observation that is not finite. The environments
-    /// are then in no defined state.
+    /// Where an environment fails or panics, or gives a reward or an observation that is not finite. The
+    /// environments are then in no defined state.
     ///
     /// # Panics
     /// If there are not as many actions as environments.
-    pub fn step(&mut self, actions: &[u32]) -> Result<(), VectorEnvError> {
+    pub fn step(&mut self, actions: &[u32]) -> Result<(), EnvFailure> {
         assert_eq!(actions.len(), self.len(), "one action an environment");
         self.finished.clear();
+        if self.any_elsewhere {
+            let calls = self.envs.iter_mut().zip(actions);
+            calls.map(|(env, action)| env.begin_step(*action)).collect::<Result<(), _>>()?;
+        }
         for (index, &action) in actions.iter().enumerate() {
             self.step_one(index, action)?;
         }
@@ -166,58 +144,19 @@ impl VectorEnv {
     }
 
     #[inline]
-    fn step_one(&mut self, index: usize, action: u32) -> Result<(), VectorEnvError> {
-        let range = self.range(index);
-        let step = self.envs[index].step(action as usize, self.observations.slice_mut(range.clone()));
-        let step = step.map_err(|error| self.error(index, Some(action), error.to_string(), Some(error)))?;
-        self.lengths[index] += 1;
-        self.returns[index] += step.reward;
+    fn step_one(&mut self, index: usize, action: u32) -> Result<(), EnvFailure> {
+        let place = self.range(index);
+        let env = &mut self.envs[index];
+        let step = env.step(action, self.observations.slice_mut(place.clone()))?;
         self.steps[index] = step;
-        if !step.reward.is_finite() {
-            let message = format!("its reward is {}, which is not a finite number", step.reward);
-            return Err(self.error(index, Some(action), message, None));
-        }
-        self.check_observation(index, Some(action), self.observations.slice(range.clone()))?;
         if step.ended() {
-            let last = self.observations.slice(range.clone());
-            self.final_observations.slice_mut(range).copy_from(last);
-            self.finished.push(FinishedEpisode {
-                env: index,
-                episodic_return: std::mem::take(&mut self.returns[index]),
-                episode_length: std::mem::take(&mut self.lengths[index]),
-            });
-            self.reset_one(index, None)?;
+            let EpisodeStatistics { episodic_return, episode_length } = env.statistics();
+            self.finished.push(FinishedEpisode { env: index, episodic_return, episode_length });
+            let last = self.observations.slice(place.clone());
+            self.final_observations.slice_mut(place.clone()).copy_from(last);
+            env.reset(None, self.observations.slice_mut(place))?;
         }
         Ok(())
-    }
-
-    #[inline]
-    fn check_observation(
-        &self,
-        index: usize,
-        action: Option<u32>,
-        observation: Observation<'_>,
-    ) -> Result<(), VectorEnvError> {
-        match observation.first_not_finite() {
-            None => Ok(()),
-            Some((element, value)) => {
-                let message =
-                    format!("element {element} of its observation is {value}, which is not a finite number");
-                Err(self.error(index, action, message, None))
-            }
-        }
-    }
-
-    #[cold]
-    fn error(
-        &self,
-        index: usize,
-        action: Option<u32>,
-        message: String,
-        source: Option<EnvError>,
-    ) -> VectorEnvError {
-        let (id, episode_steps) = (self.envs[index].spec().id.clone(), self.lengths[index]);
-        VectorEnvError { index, id, episode_steps, action, message, source }
     }
 
     /// The observations to act on, `[env][element]`.
@@ -243,7 +182,7 @@ impl VectorEnv {
 
     /// The picture of environment `index`, where it draws one.
     pub fn render(&self, index: usize) -> Option<Frame> {
-        self.envs[index].render()
+        self.envs[index].inner().render()
     }
 
     /// Writes the state of every environment and of the episodes under way.
@@ -251,8 +190,6 @@ impl VectorEnv {
         state.tag("vector-env");
         state.u64(self.len() as u64);
         state.observation(self.observations());
-        state.f64_slice(&self.returns);
-        state.u32_slice(&self.lengths);
         for env in &self.envs {
             env.save_state(state);
         }
@@ -267,12 +204,16 @@ impl VectorEnv {
         let count = self.len();
         state.expect_u64("number of environments", count as u64)?;
         let observations = state.observation("observations", self.element)?;
-        let (returns, lengths) = (state.f64_vec("returns")?, state.u32_vec("lengths")?);
-        if observations.len() != self.observations.len() || returns.len() != count || lengths.len() != count {
+        if observations.len() != self.observations.len() {
             let expected = format!("{count} environments with {} elements each", self.observation_len);
             return Err(StateError::mismatch("state of the environments", expected, observations.len()));
         }
-        (self.observations, self.returns, self.lengths) = (observations, returns, lengths);
+        self.observations = observations;
         self.envs.iter_mut().try_for_each(|env| env.load_state(state))
     }
+}
+
+/// Seeds for `count` environments: `seed + i` for environment `i`, as Gymnasium's `SyncVectorEnv` seeds them.
+pub fn consecutive_seeds(seed: u64, count: usize) -> Vec<u64> {
+    (0..count as u64).map(|index| seed.wrapping_add(index)).collect()
 }

@@ -7,8 +7,8 @@ use deepq_core::network::{Initialization, NetworkSpec, OptimizerConfig};
 use deepq_core::replay::{ReplayStore, ReplayStoreConfig};
 use deepq_core::testing::ReferenceNetwork;
 use deepq_core::{
-    Actor, ActorConfig, BoxSpace, ElementKind, Env, EnvError, EnvSpec, EpsilonGreedy, Observation,
-    ObservationMut, StateError, StateReader, StateWriter, Step, VectorEnv, VectorEnvError,
+    Actor, ActorConfig, BoxSpace, ElementKind, Env, EnvError, EnvFailure, EnvSpec, EpsilonGreedy,
+    Observation, ObservationMut, StateError, StateReader, StateWriter, Step, VectorEnv,
 };
 use logged_env::{ACTIONS, Log, LoggedEnv};
 
@@ -159,6 +159,7 @@ enum Wrong {
     Reward(f64),
     Observation(f32),
     Error,
+    Panic,
     ObservationInReset,
 }
 
@@ -192,6 +193,7 @@ impl Env for Wayward {
         observation.f32().fill(0.5);
         let wrong = self.wrong.filter(|_| self.steps == 3);
         match wrong {
+            Some(Wrong::Panic) => panic!("{} screws loose", 2),
             Some(Wrong::Error) => Err(EnvError::new("the motor is too hot")),
             Some(Wrong::Reward(reward)) => Ok(Step { reward, ..Step::default() }),
             _ => Ok(Step::default()),
@@ -233,7 +235,7 @@ impl Env for Blurred {
     }
 }
 
-fn error_of(wrong: Wrong) -> VectorEnvError {
+fn error_of(wrong: Wrong) -> EnvFailure {
     let second: Box<dyn Env> = match wrong {
         Wrong::Observation(value) => Box::new(Blurred(Wayward::new(Some(wrong)), value)),
         wrong => Box::new(Wayward::new(Some(wrong))),
@@ -248,7 +250,7 @@ fn error_of(wrong: Wrong) -> VectorEnvError {
 
 #[test]
 fn what_an_environment_does_wrong_is_told_with_its_place() {
-    let begin = "environment 1 (Wayward-v1), step 3 of its episode, action 5: ";
+    let begin = "environment 1 (Wayward-v1), seed 1, episode 1, step 3, action 5: ";
     for (wrong, message) in [
         (Wrong::Reward(f64::NAN), "its reward is NaN, which is not a finite number"),
         (Wrong::Reward(f64::NEG_INFINITY), "its reward is -inf, which is not a finite number"),
@@ -259,14 +261,15 @@ fn what_an_environment_does_wrong_is_told_with_its_place() {
         ),
     ] {
         let error = error_of(wrong);
-        assert_eq!((error.index, error.action, error.episode_steps), (1, Some(5), 3));
+        assert_eq!((error.call.index, error.call.action, error.call.episode_steps), (1, Some(5), 3));
         assert_eq!(error.to_string(), format!("{begin}{message}"));
     }
+    assert_eq!(error_of(Wrong::Panic).to_string(), format!("{begin}it panicked: 2 screws loose"));
     let error = error_of(Wrong::Error);
-    assert_eq!((error.index, error.action), (1, Some(5)));
+    assert_eq!((error.call.index, error.call.action), (1, Some(5)));
     assert!(error.to_string().ends_with("action 5: the motor is too hot"), "{error}");
     assert_eq!(error.source.unwrap().to_string(), "the motor is too hot");
     let error = error_of(Wrong::ObservationInReset);
-    assert_eq!((error.index, error.action, error.episode_steps), (1, None, 0));
+    assert_eq!((error.call.index, error.call.action, error.call.episode_steps), (1, None, 0));
     assert!(error.to_string().contains("in reset: element 0 of its observation is NaN"), "{error}");
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use deepq_core::VectorEnvError;
+use deepq_core::EnvFailure;
 
 /// Something went wrong.
 #[derive(Debug, thiserror::Error)]
@@ -13,7 +13,7 @@ pub enum Error {
     Config(#[from] crate::config::ConfigError),
     /// An environment failed.
     #[error(transparent)]
-    Env(#[from] VectorEnvError),
+    Env(#[from] EnvFailure),
     /// A file or folder could not be read or written.
     #[error("{action} {}: {source}", path.display())]
     Io {

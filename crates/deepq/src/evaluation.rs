@@ -2,13 +2,12 @@
 
 use deepq_core::loss::argmax;
 use deepq_core::network::{Parameters, QNetwork};
-use deepq_core::{Env, EnvError, ObservationBuffer, RandomStream, VectorEnv, VectorEnvError};
+use deepq_core::{CallMonitor, EnvFailure, GuardedEnv, ObservationBuffer, RandomStream};
 use deepq_envs::Registry;
 use serde::{Deserialize, Serialize};
 
-use crate::config::ConfigError;
-use crate::statistics;
-use crate::{Error, Policy};
+use crate::config::EnvConfig;
+use crate::{EnvFactory, Error, Policy, statistics};
 
 /// After how many steps an episode of an evaluation is cut off where the environment has no limit of its own:
 /// a greedy policy may walk in circles for ever.
@@ -58,9 +57,9 @@ pub(crate) fn evaluation_seeds_at(seed: u64, purpose: &str, index: u64, count: u
 
 /// Plays episodes greedily, many side by side.
 pub struct Evaluator {
-    id: String,
-    registry: Registry,
-    envs: Vec<Box<dyn Env>>,
+    factory: EnvFactory,
+    monitor: CallMonitor,
+    envs: Vec<GuardedEnv>,
     observations: ObservationBuffer,
     q: Vec<f32>,
 }
@@ -69,27 +68,28 @@ pub struct Evaluator {
 struct Running {
     /// The number of the episode, and of its environment.
     episode: usize,
-    episodic_return: f64,
     steps: u32,
 }
 
 impl Evaluator {
-    /// An evaluator in environments `id`.
+    /// An evaluator in environments `id`, as they are by themselves.
     ///
     /// # Errors
     /// Where there is no such environment, or none that a network can act in.
     pub fn new(registry: &Registry, id: &str) -> Result<Self, Error> {
-        let first = make(registry, id)?;
-        let element = VectorEnv::new(vec![make(registry, id)?])
-            .map_err(|error| ConfigError::new("env.id", error.to_string()))?
-            .element();
-        Ok(Self {
-            id: id.to_owned(),
-            registry: registry.clone(),
-            envs: vec![first],
-            observations: ObservationBuffer::zeros(element, 0),
-            q: vec![],
-        })
+        Ok(Self::within(EnvFactory::new(registry, &EnvConfig::new(id))?))
+    }
+
+    /// An evaluator in the environments of `factory`.
+    pub fn within(factory: EnvFactory) -> Self {
+        let observations = ObservationBuffer::zeros(factory.spec().observation_space.element(), 0);
+        Self { factory, monitor: CallMonitor::default(), envs: vec![], observations, q: vec![] }
+    }
+
+    /// Lets `monitor` see the calls of its environments.
+    pub fn watched_by(self, monitor: &CallMonitor) -> Self {
+        let envs = self.envs.into_iter().map(|env| env.watched_by(monitor)).collect();
+        Self { envs, monitor: monitor.clone(), ..self }
     }
 
     /// The return of one greedy episode for each seed, in their order.
@@ -105,7 +105,7 @@ impl Evaluator {
         seeds: &[u64],
     ) -> Result<Vec<f64>, Error> {
         while self.envs.len() < seeds.len() {
-            self.envs.push(make(&self.registry, &self.id)?);
+            self.envs.push(self.factory.evaluation(self.envs.len())?.watched_by(&self.monitor));
         }
         let (inputs, actions) = (network.spec().inputs(), network.spec().actions);
         self.observations.resize(seeds.len() * inputs);
@@ -121,7 +121,7 @@ impl Evaluator {
                 let action = argmax(&self.q[place * actions..(place + 1) * actions]);
                 if self.step(&mut running[place], place, action, inputs)? {
                     let ended = running.swap_remove(place);
-                    returns[ended.episode] = ended.episodic_return;
+                    returns[ended.episode] = self.envs[ended.episode].statistics().episodic_return;
                     self.move_observation(running.len(), place, inputs);
                 }
             }
@@ -141,46 +141,17 @@ impl Evaluator {
     fn begin(&mut self, seeds: &[u64], inputs: usize) -> Result<Vec<Running>, Error> {
         for (episode, seed) in seeds.iter().enumerate() {
             let place = self.observations.slice_mut(episode * inputs..(episode + 1) * inputs);
-            let outcome = self.envs[episode].reset(Some(*seed), place);
-            outcome.map_err(|error| self.failure(episode, 0, None, error))?;
-            self.check_observation(episode * inputs..(episode + 1) * inputs, episode, 0, None)?;
+            self.envs[episode].reset(Some(*seed), place).map_err(in_evaluation)?;
         }
-        let begun = |episode| Running { episode, episodic_return: 0.0, steps: 0 };
-        Ok((0..seeds.len()).map(begun).collect())
+        Ok((0..seeds.len()).map(|episode| Running { episode, steps: 0 }).collect())
     }
 
     /// Takes one step; true where the episode ended.
     fn step(&mut self, run: &mut Running, place: usize, action: usize, inputs: usize) -> Result<bool, Error> {
-        let range = place * inputs..(place + 1) * inputs;
-        let step = self.envs[run.episode].step(action, self.observations.slice_mut(range.clone()));
-        let step = step.map_err(|error| self.failure(run.episode, run.steps, Some(action as u32), error))?;
-        run.episodic_return += step.reward;
+        let place = self.observations.slice_mut(place * inputs..(place + 1) * inputs);
+        let step = self.envs[run.episode].step(action as u32, place).map_err(in_evaluation)?;
         run.steps += 1;
-        if !step.reward.is_finite() {
-            let error = EnvError::new(format!("its reward is {}, which is not a finite number", step.reward));
-            return Err(self.failure(run.episode, run.steps, Some(action as u32), error));
-        }
-        self.check_observation(range, run.episode, run.steps, Some(action as u32))?;
         Ok(step.ended() || run.steps == MOST_EPISODE_STEPS)
-    }
-
-    /// A NaN would make every later value of the network one.
-    #[inline]
-    fn check_observation(
-        &self,
-        range: std::ops::Range<usize>,
-        episode: usize,
-        steps: u32,
-        action: Option<u32>,
-    ) -> Result<(), Error> {
-        match self.observations.slice(range).first_not_finite() {
-            None => Ok(()),
-            Some((element, value)) => {
-                let message =
-                    format!("element {element} of its observation is {value}, which is not a finite number");
-                Err(self.failure(episode, steps, action, EnvError::new(message)))
-            }
-        }
     }
 
     fn move_observation(&mut self, from: usize, to: usize, inputs: usize) {
@@ -190,22 +161,17 @@ impl Evaluator {
             ObservationBuffer::U8(values) => values.copy_within(from, to),
         }
     }
-
-    fn failure(&self, index: usize, episode_steps: u32, action: Option<u32>, source: EnvError) -> Error {
-        let message = format!("in an evaluation: {source}");
-        let id = self.id.clone();
-        VectorEnvError { index, id, episode_steps, action, message, source: Some(source) }.into()
-    }
 }
 
-fn make(registry: &Registry, id: &str) -> Result<Box<dyn Env>, ConfigError> {
-    registry.make(id).map_err(|error| ConfigError::from_make("ENV", &error))
+fn in_evaluation(failure: EnvFailure) -> Error {
+    EnvFailure { message: format!("in an evaluation: {}", failure.message), ..failure }.into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use deepq_core::network::{Initialization, NetworkSpec};
+    use deepq_core::{Env, EnvError};
 
     #[test]
     fn an_episode_depends_on_its_seed_alone() {

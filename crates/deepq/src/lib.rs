@@ -12,6 +12,7 @@
 //! ```
 
 pub mod config;
+mod environments;
 mod error;
 mod evaluation;
 pub mod events;
@@ -25,6 +26,7 @@ pub use config::Config;
 pub use deepq_core::*;
 pub use deepq_envs as envs;
 pub use deepq_envs::Registry;
+pub use environments::EnvFactory;
 pub use error::Error;
 pub use evaluation::{EvaluationSummary, Evaluator, MOST_EPISODE_STEPS, evaluation_seeds};
 pub use events::{Event, Observer, Watcher};

@@ -1,16 +1,14 @@
 //! A policy that plays episodes one after the other, to be looked at.
 
-use deepq::config::ConfigError;
-use deepq::{Env, Error, Frame, ObservationBuffer, Policy, Registry, Space, Step, VectorEnvError};
+use deepq::{EnvFactory, Error, Frame, GuardedEnv, ObservationBuffer, Policy, Step};
 
 use crate::ViewError;
 
 /// One environment with a policy that plays in it.
 pub struct Episode {
-    env: Box<dyn Env>,
+    env: GuardedEnv,
     policy: Policy,
     observation: ObservationBuffer,
-    episodic_return: f64,
     steps: u32,
 }
 
@@ -18,24 +16,22 @@ impl Episode {
     /// A policy in an environment of its own. [`reset`](Self::reset) begins.
     ///
     /// # Errors
-    /// Where there is no such environment.
-    pub fn new(registry: &Registry, id: &str, policy: Policy) -> Result<Self, ViewError> {
-        let env = registry.make(id).map_err(|error| ConfigError::new("env.id", error.to_string()))?;
-        let Space::Box(space) = &env.spec().observation_space else {
-            return Err(ViewError::NoPicture { env: id.to_owned() });
-        };
-        let observation = ObservationBuffer::zeros(space.element, space.len());
-        Ok(Self { env, policy, observation, episodic_return: 0.0, steps: 0 })
+    /// Where the environment cannot be made.
+    pub fn new(factory: &EnvFactory, policy: Policy) -> Result<Self, ViewError> {
+        let env = factory.evaluation(0).map_err(Error::from)?;
+        let space = &env.spec().observation_space;
+        let observation = ObservationBuffer::zeros(space.element(), space.len());
+        Ok(Self { env, policy, observation, steps: 0 })
     }
 
     /// The environment.
-    pub fn env(&self) -> &dyn Env {
-        &*self.env
+    pub fn env(&self) -> &GuardedEnv {
+        &self.env
     }
 
     /// The sum of the rewards of the episode under way.
     pub fn episodic_return(&self) -> f64 {
-        self.episodic_return
+        self.env.statistics().episodic_return
     }
 
     /// The steps of the episode under way.
@@ -48,7 +44,7 @@ impl Episode {
     /// # Errors
     /// Where the environment draws none.
     pub fn frame(&self) -> Result<Frame, ViewError> {
-        self.env.render().ok_or_else(|| ViewError::NoPicture { env: self.env.spec().id.clone() })
+        self.env.inner().render().ok_or_else(|| ViewError::NoPicture { env: self.env.spec().id.clone() })
     }
 
     /// Begins an episode.
@@ -56,30 +52,22 @@ impl Episode {
     /// # Errors
     /// Where the environment fails.
     pub fn reset(&mut self, seed: u64) -> Result<(), ViewError> {
-        (self.episodic_return, self.steps) = (0.0, 0);
+        self.steps = 0;
         let len = self.observation.len();
         let outcome = self.env.reset(Some(seed), self.observation.slice_mut(0..len));
-        outcome.map_err(|error| self.failure(None, error))
+        outcome.map_err(|failure| Error::from(failure).into())
     }
 
-    /// Takes the policy's best action; true where the episode ended.
+    /// Takes the policy's best action.
     ///
     /// # Errors
     /// Where the environment fails.
     pub fn step(&mut self) -> Result<Step, ViewError> {
         let action = self.policy.act(self.observation.as_observation());
         let len = self.observation.len();
-        let step = self.env.step(action, self.observation.slice_mut(0..len));
-        let step = step.map_err(|error| self.failure(Some(action as u32), error))?;
-        self.episodic_return += step.reward;
+        let step = self.env.step(action as u32, self.observation.slice_mut(0..len));
+        let step = step.map_err(Error::from)?;
         self.steps += 1;
         Ok(step)
-    }
-
-    fn failure(&self, action: Option<u32>, source: deepq::EnvError) -> ViewError {
-        let (id, message) = (self.env.spec().id.clone(), source.to_string());
-        let error =
-            VectorEnvError { index: 0, id, episode_steps: self.steps, action, message, source: Some(source) };
-        ViewError::Run(Error::from(error))
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use deepq::run::CheckpointChoice;
-use deepq::{MOST_EPISODE_STEPS, Registry, RunDirectory, evaluation_seeds};
+use deepq::{EnvFactory, MOST_EPISODE_STEPS, Registry, RunDirectory, evaluation_seeds};
 use serde::{Deserialize, Serialize};
 
 use crate::ViewError;
@@ -83,7 +83,7 @@ fn write_list(folder: &Path, list: &[Listed]) -> Result<(), ViewError> {
 /// # Errors
 /// Where the run cannot be read, the environment draws nothing, or a file cannot be written.
 pub fn record(request: &RecordRequest<'_>) -> Result<Vec<Recording>, ViewError> {
-    let env = request.run.config()?.env.id;
+    let factory = request.run.env_factory(request.registry)?;
     std::fs::create_dir_all(request.out).map_err(|source| ViewError::Io {
         action: "create the folder",
         path: request.out.display().to_string(),
@@ -95,7 +95,7 @@ pub fn record(request: &RecordRequest<'_>) -> Result<Vec<Recording>, ViewError> 
         // Should this be stopped half way, no new video stands beside an old one's return.
         write_list(request.out, &list)?;
     }
-    let recordings = film_all(request, &env)?;
+    let recordings = film_all(request, &factory)?;
     let new = recordings.iter().enumerate().map(|(episode, recording)| Listed {
         file: file_name(episode),
         episodic_return: recording.episodic_return.is_finite().then_some(recording.episodic_return),
@@ -109,13 +109,13 @@ pub fn record(request: &RecordRequest<'_>) -> Result<Vec<Recording>, ViewError> 
     Ok(recordings)
 }
 
-fn film_all(request: &RecordRequest<'_>, env: &str) -> Result<Vec<Recording>, ViewError> {
+fn film_all(request: &RecordRequest<'_>, factory: &EnvFactory) -> Result<Vec<Recording>, ViewError> {
     let seeds = evaluation_seeds(request.seed, "recording", request.episodes);
     let next = AtomicUsize::new(0);
     let recordings = Mutex::new(vec![None; seeds.len()]);
     let film = || -> Result<(), ViewError> {
         let policy = request.run.policy(request.choice, request.registry)?;
-        let mut episode = Episode::new(request.registry, env, policy)?;
+        let mut episode = Episode::new(factory, policy)?;
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             let Some(seed) = seeds.get(number) else { return Ok(()) };

@@ -16,7 +16,8 @@ pub(crate) fn run(args: &Eval, output: &Output) -> Result<ExitCode, Failure> {
     let mut policy = directory.policy(args.run.checkpoint, &registry)?;
     let episodes = args.episodes.map_or(config.evaluation.final_episodes, |episodes| episodes as usize);
     let seeds = evaluation_seeds(args.seed.unwrap_or(info.seed), "final-evaluation", episodes);
-    let returns = Evaluator::new(&registry, &config.env.id)?.evaluate_policy(&mut policy, &seeds)?;
+    let returns =
+        Evaluator::within(directory.env_factory(&registry)?).evaluate_policy(&mut policy, &seeds)?;
     let Some(EvaluationSummary { mean, std, iqm, min, max, episodes }) = EvaluationSummary::of(&returns)
     else {
         return Ok(ExitCode::SUCCESS);

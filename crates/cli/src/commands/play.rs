@@ -17,7 +17,7 @@ pub(crate) fn run(args: &Play, output: &Output) -> Result<ExitCode, Failure> {
     let registry = Registry::builtin();
     let directory = RunDirectory::open(&args.run.run)?;
     let policy = directory.policy(args.run.checkpoint, &registry)?;
-    let mut episode = Episode::new(&registry, &directory.config()?.env.id, policy)?;
+    let mut episode = Episode::new(&directory.env_factory(&registry)?, policy)?;
     let kind = match args.render {
         PlayRender::Window => ScreenKind::Window,
         PlayRender::Terminal => ScreenKind::Terminal,

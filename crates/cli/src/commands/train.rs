@@ -9,7 +9,7 @@ use std::time::Instant;
 use deepq::config::{Config, ConfigError};
 use deepq::events::{Answer, Event, Observer};
 use deepq::run::{CheckpointChoice, RunStatus, RunSummary, SeedsSummary, TrainRequest, train, train_seeds};
-use deepq::{Progress, Registry, RunDirectory};
+use deepq::{EnvFactory, Progress, Registry, RunDirectory};
 use deepq_view::recorder::{RecordRequest, Recording, record};
 use deepq_view::report::write_report;
 use deepq_view::watch::{ScreenKind, TrainingScreen, open_screen};
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &Train, output: &Output) -> Result<ExitCode, Failure> {
 fn request(args: &Train) -> Result<TrainRequest, Failure> {
     let registry = Registry::builtin();
     // First of all, so that a wrong environment is told as such and not as a missing preset.
-    deepq::Evaluator::new(&registry, &args.env)?;
+    registry.make(&args.env).map_err(|error| ConfigError::from_make("ENV", &error))?;
     let mut set = args.set.clone();
     set.extend(args.env_steps.map(|env_steps| format!("stop={{env_steps={env_steps}}}")));
     set.extend(args.episodes.map(|episodes| format!("stop={{episodes={episodes}}}")));
@@ -86,10 +86,9 @@ fn screen(args: &Train, config: &Config) -> Result<Option<TrainingScreen>, Failu
         Render::Window => ScreenKind::Window,
         Render::Terminal => ScreenKind::Terminal,
     };
-    let env = Registry::builtin().make(&config.env.id);
-    let env = env.map_err(|error| ConfigError::from_make("ENV", &error))?;
-    let screen = open_screen(kind, env.spec()).map_err(Failure::before_the_start)?;
-    Ok(Some(TrainingScreen::new(screen, env.spec(), args.pace.fps.unwrap_or_default())?))
+    let factory = EnvFactory::new(&Registry::builtin(), &config.env)?;
+    let screen = open_screen(kind, factory.spec()).map_err(Failure::before_the_start)?;
+    Ok(Some(TrainingScreen::new(screen, factory.spec(), args.pace.fps.unwrap_or_default())?))
 }
 
 fn told(summary: &RunSummary) -> String {

@@ -69,6 +69,23 @@ pub struct EnvConfig {
     /// How many copies of it are stepped together. Env steps are counted over all of them.
     #[serde(default = "one")]
     pub copies: usize,
+    /// The longest that one reset or step may take, in seconds: a run whose environment hangs ends there.
+    #[serde(default = "a_minute")]
+    pub step_limit_s: f64,
+    /// What it is made with: Gymnasium's keyword arguments, as in `{ is_slippery = false }`.
+    #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
+    pub options: toml::Table,
+}
+
+impl EnvConfig {
+    /// One copy of the environment `id`, as it is.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self { id: id.into(), copies: 1, step_limit_s: a_minute(), options: toml::Table::new() }
+    }
+}
+
+fn a_minute() -> f64 {
+    60.0
 }
 
 /// When training ends: with whichever comes first.

@@ -35,6 +35,8 @@ impl Config {
         self.validate_exploration()?;
         self.validate_evaluation()?;
         check((1..=65536).contains(&self.env.copies), "env.copies", self.env.copies, "1 to 65536")?;
+        let limit = self.env.step_limit_s;
+        check((0.001..=1e6).contains(&limit), "env.step_limit_s", limit, "0.001 to 1000000 seconds")?;
         let capacity = self.replay.capacity;
         check((1..=MOST_TRANSITIONS).contains(&capacity), "replay.capacity", capacity, "1 to 536870912")?;
         let (keep, every) = (self.checkpoint.keep, self.checkpoint.every_env_steps);

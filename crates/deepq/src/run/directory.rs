@@ -15,7 +15,7 @@ use super::files::{create_folder, read_json_lines, write_atomically};
 use super::metrics::{EvaluationLine, MetricsLine};
 use super::weights::{parse_weights, weights_file};
 use crate::config::{ConfigError, FinalPolicy};
-use crate::{Config, Error, Policy, Trainer, network_spec_of};
+use crate::{Config, EnvFactory, Error, Policy, Trainer, network_spec_of};
 
 /// How a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -310,6 +310,20 @@ impl RunDirectory {
         write_atomically(&best.join("state.json"), told.to_string().as_bytes())
     }
 
+    /// What makes the environments of the run.
+    ///
+    /// # Errors
+    /// Where its environment cannot be made.
+    pub fn env_factory(&self, registry: &Registry) -> Result<EnvFactory, Error> {
+        EnvFactory::new(registry, &self.config()?.env).map_err(|error| self.in_config(error))
+    }
+
+    /// An error of the configuration, with the file it stands in.
+    fn in_config(&self, error: ConfigError) -> Error {
+        let file = self.path.join("config.toml");
+        ConfigError { place: format!("{}: {}", file.display(), error.place), ..error }.into()
+    }
+
     /// A policy of the run.
     ///
     /// # Errors
@@ -317,10 +331,7 @@ impl RunDirectory {
     pub fn policy(&self, choice: CheckpointChoice, registry: &Registry) -> Result<Policy, Error> {
         let config = self.config()?;
         let file = self.path.join("config.toml");
-        let spec = network_spec_of(&config, registry).map_err(|error| ConfigError {
-            place: format!("{}: {}", file.display(), error.place),
-            ..error
-        })?;
+        let spec = network_spec_of(&config, registry).map_err(|error| self.in_config(error))?;
         let layout = spec.layout().map_err(|error| Error::damaged(&file, error))?;
         let best = self.path.join("best/network.safetensors");
         let wants_best = match choice {

@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 use super::directory::{RunDirectory, RunInfo, RunStatus, iso_8601};
 use super::metrics::MetricsWriter;
 use crate::events::{Answer, Event, Observer};
-use crate::{Config, Error, EvaluationSummary, Evaluator, StopReason, Trainer, evaluation_seeds};
+use crate::{Config, EnvFactory, Error, EvaluationSummary, Evaluator, StopReason, Trainer, evaluation_seeds};
 
 /// What to train, and where to write it.
 #[derive(Clone)]
@@ -233,7 +233,7 @@ fn check_finite(trainer: &Trainer) -> Result<(), Error> {
 /// The returns of the policy a trainer ended with, in episodes that it has not seen.
 fn judge(request: &TrainRequest, trainer: &Trainer) -> Result<Vec<f64>, Error> {
     let seeds = evaluation_seeds(request.seed, "final-evaluation", request.config.evaluation.final_episodes);
-    let mut evaluator = Evaluator::new(&request.registry, &request.config.env.id)?;
+    let mut evaluator = Evaluator::within(EnvFactory::new(&request.registry, &request.config.env)?);
     evaluator.evaluate_policy(&mut trainer.policy(), &seeds)
 }
 

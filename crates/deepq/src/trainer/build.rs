@@ -7,14 +7,15 @@ use deepq_core::loss::{Loss, QLearning};
 use deepq_core::network::{NetworkSpec, SpecError};
 use deepq_core::replay::{ReplayStore, ReplayStoreConfig, Sampler};
 use deepq_core::{
-    Actor, ActorConfig, ElementKind, EpsilonGreedy, Learner, LearnerConfig, Progress, RandomStream, VectorEnv,
+    Actor, ActorConfig, CallMonitor, ElementKind, EpsilonGreedy, Learner, LearnerConfig, Progress,
+    RandomStream, consecutive_seeds,
 };
 use deepq_envs::Registry;
 
 use super::network::{channel_axis, make_network, network_spec};
 use super::{Learned, Trainer};
 use crate::config::{Config, ConfigError, LossConfig};
-use crate::{Error, Evaluator};
+use crate::{EnvFactory, Error, Evaluator};
 
 impl Trainer {
     /// A trainer in one of the built-in environments. Nothing is trained yet.
@@ -41,9 +42,10 @@ impl Trainer {
         registry: &Registry,
     ) -> Result<Self, Error> {
         config.validate()?;
-        let evaluator = Evaluator::new(registry, &config.env.id)?;
-        let envs = make_envs(config, registry)?;
-        let spec = network_spec(config, envs.spec())?;
+        let monitor = CallMonitor::default();
+        let factory = EnvFactory::new(registry, &config.env)?;
+        let spec = network_spec(config, factory.spec())?;
+        let envs = factory.training(&monitor)?;
         let store_config = ReplayStoreConfig {
             capacity: config.replay.capacity,
             envs: envs.len(),
@@ -64,9 +66,8 @@ impl Trainer {
         };
         let mut store = ReplayStore::new(store_config);
         let mut actor = Actor::new(envs, Box::new(policy), actor_config);
-        let env_seeds: Vec<u64> =
-            (0..config.env.copies as u64).map(|i| RandomStream::new(seed, "env", i).next_u64()).collect();
-        actor.reset(&env_seeds, &mut store)?;
+        let first_env_seed = RandomStream::new(seed, "env", 0).next_u64();
+        actor.reset(&consecutive_seeds(first_env_seed, config.env.copies), &mut store)?;
         let learner_config = LearnerConfig {
             batch_size: config.learning.batch_size,
             minibatch_size: config.minibatch_size(),
@@ -86,19 +87,14 @@ impl Trainer {
             store,
             sampler: Sampler::new(config.replay.sampler, config.replay.capacity),
             replay_stream: RandomStream::new(seed, "replay", 0),
-            evaluator,
+            evaluator: Evaluator::within(factory).watched_by(&monitor),
+            monitor,
             progress: Progress::default(),
             learned: Learned::default(),
             best: None,
             stop_flag: Arc::new(AtomicBool::new(false)),
         })
     }
-}
-
-fn make_envs(config: &Config, registry: &Registry) -> Result<VectorEnv, ConfigError> {
-    let make = |_| registry.make(&config.env.id).map_err(|error| ConfigError::from_make("env.id", &error));
-    let envs = (0..config.env.copies).map(make).collect::<Result<Vec<_>, _>>()?;
-    VectorEnv::new(envs).map_err(|error| ConfigError::new("env.id", error.to_string()))
 }
 
 fn make_loss(config: &Config) -> Box<dyn Loss> {

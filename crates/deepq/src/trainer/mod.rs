@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use deepq_core::network::QNetwork;
 use deepq_core::replay::{ReplayStore, Sampler};
-use deepq_core::{Actor, LearnMetrics, Learner, Period, Progress, RandomStream};
+use deepq_core::{Actor, CallMonitor, LearnMetrics, Learner, Period, Progress, RandomStream};
 
 use crate::config::{Config, FinalPolicy};
 use crate::evaluation::evaluation_seeds_at;
@@ -74,6 +74,7 @@ pub struct Trainer {
     sampler: Sampler,
     replay_stream: RandomStream,
     evaluator: Evaluator,
+    monitor: CallMonitor,
     progress: Progress,
     learned: Learned,
     best: Option<Best>,
@@ -104,6 +105,11 @@ impl Trainer {
     /// The network it trains.
     pub fn network(&self) -> &dyn QNetwork {
         self.learner.network()
+    }
+
+    /// Sees which calls of its environments are under way, from any thread.
+    pub fn call_monitor(&self) -> CallMonitor {
+        self.monitor.clone()
     }
 
     /// Set this to true, from a signal handler or another thread, and training ends cleanly after the step

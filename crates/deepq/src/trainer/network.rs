@@ -7,6 +7,7 @@ use deepq_core::{BoxSpace, ElementKind, EnvSpec, RandomStream, Space};
 use deepq_cpu::CpuNetwork;
 use deepq_envs::Registry;
 
+use crate::EnvFactory;
 use crate::config::{Architecture, ChannelAxis, Config, ConfigError, LAYERS, NetworkConfig, find_layer};
 
 /// The network of a configuration, for its environment.
@@ -14,9 +15,7 @@ use crate::config::{Architecture, ChannelAxis, Config, ConfigError, LAYERS, Netw
 /// # Errors
 /// Where the environment is unknown, or the network does not fit it.
 pub fn network_spec_of(config: &Config, registry: &Registry) -> Result<NetworkSpec, ConfigError> {
-    let env = registry.make(&config.env.id);
-    let env = env.map_err(|error| ConfigError::from_make("env.id", &error))?;
-    network_spec(config, env.spec())
+    network_spec(config, EnvFactory::new(registry, &config.env)?.spec())
 }
 
 /// The network of a configuration, for the environment that it is trained in.
