@@ -1,6 +1,6 @@
 //! Worlds of numbered states: what each action may lead to, laid out so that a step is one look-up.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use deepq_core::{StateError, StateReader, StateWriter};
 
@@ -58,14 +58,14 @@ impl Packed {
 ///
 /// The outcome is the first whose sum lies above a uniform draw. Rounding may leave the last sum below 1; a draw
 /// above all of them takes the first outcome, as NumPy's `argmax` does, which is why that one stands here twice.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Lottery {
     sums: [f64; MAX_OUTCOMES],
     outcomes: [Packed; MAX_OUTCOMES + 1],
 }
 
 /// What the actions lead to, `[state][action]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 enum Outcomes {
     /// Each action has one outcome.
     Certain(Box<[Packed]>),
@@ -73,7 +73,7 @@ enum Outcomes {
 }
 
 /// All states, actions and their outcomes, and where episodes begin.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct TransitionTable {
     actions: usize,
     /// The states an episode may begin in, each with the sum of the probabilities up to it.
@@ -111,6 +111,19 @@ impl TransitionTable {
             Outcomes::Drawn(lotteries)
         };
         Self { actions, starts, rewards: rewards.values, outcomes }
+    }
+
+    /// The table as all worlds that are equal share it: many copies of one then find it in the nearest cache.
+    fn shared(self) -> Arc<Self> {
+        static LIVING: Mutex<Vec<Weak<TransitionTable>>> = Mutex::new(Vec::new());
+        let mut living = LIVING.lock().unwrap_or_else(PoisonError::into_inner);
+        living.retain(|table| table.strong_count() > 0);
+        if let Some(equal) = living.iter().filter_map(Weak::upgrade).find(|table| **table == self) {
+            return equal;
+        }
+        let table = Arc::new(self);
+        living.push(Arc::downgrade(&table));
+        table
     }
 
     pub(super) fn states(&self) -> usize {
@@ -188,8 +201,8 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(table: Arc<TransitionTable>) -> Self {
-        Self { table, random: NumpyGenerator::new(0), state: None, last_action: None }
+    pub(super) fn new(table: TransitionTable) -> Self {
+        Self { table: table.shared(), random: NumpyGenerator::new(0), state: None, last_action: None }
     }
 
     #[inline]
@@ -319,6 +332,15 @@ mod tests {
         assert_eq!((certain.states(), table([0.5, 0.5, 0.0]).states()), (2, 4));
         assert_eq!(certain.step(1, 1, 0.3).state, 0);
         assert_eq!(certain.step(1, 0, 0.3).state, 1);
+    }
+
+    #[test]
+    fn equal_worlds_share_their_table_and_others_do_not() {
+        let world = |first| World::new(table([first, 0.625, 0.25]));
+        let (one, equal, other) = (world(0.125), world(0.125), world(0.25));
+        assert!(Arc::ptr_eq(&one.table, &equal.table));
+        assert!(!Arc::ptr_eq(&one.table, &other.table));
+        assert_eq!(other.table.outcomes, table([0.25, 0.625, 0.25]).outcomes);
     }
 
     #[test]

@@ -136,8 +136,7 @@ fn draw_blank(canvas: &mut Canvas, (x, y): (i32, i32), colour: Colour) {
 fn draw_card(canvas: &mut Canvas, (x, y): (i32, i32), rank: &str, suit: usize, seen: i32) {
     draw_blank(canvas, (x, y), WHITE);
     let colour = if suit == 1 || suit == 2 { RED } else { INK };
-    let fits = |scale| 3 + text_width(rank) * scale <= seen.min(CARD.0 - 2);
-    if fits(2) {
+    if 4 + text_width(rank) * 2 <= seen {
         canvas.text(x + 3, y + 3, 2, rank, colour);
     } else {
         canvas.text(x + 2, y + 3, 1, rank, colour);

@@ -12,8 +12,6 @@
 
 mod picture;
 
-use std::sync::Arc;
-
 use deepq_core::{
     Env, EnvError, EnvSpec, Frame, ObservationMut, Space, StateError, StateReader, StateWriter, Step,
 };
@@ -74,7 +72,7 @@ impl CliffWalking {
             frame_size: Some(picture::SIZE),
             ..EnvSpec::new(id, Space::discrete(STATES), ACTIONS.len())
         };
-        Self { spec, world: World::new(Arc::new(table)) }
+        Self { spec, world: World::new(table) }
     }
 
     /// The tile one stands on, `row · 12 + column`; `None` before the first reset.

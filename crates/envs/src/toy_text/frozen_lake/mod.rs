@@ -152,7 +152,7 @@ impl FrozenLake {
             frame_size: Some(picture::size(&map)),
             ..EnvSpec::new(id, Space::discrete(map.tiles().len()), ACTIONS.len())
         };
-        Ok(Self { spec, map: Arc::new(map), world: World::new(Arc::new(table)) })
+        Ok(Self { spec, map: Arc::new(map), world: World::new(table) })
     }
 
     /// The lake.

@@ -18,7 +18,6 @@ mod picture;
 mod town;
 
 use std::num::NonZeroU32;
-use std::sync::{Arc, LazyLock};
 
 use deepq_core::{
     Env, EnvError, EnvSpec, Frame, ObservationMut, Space, StateError, StateReader, StateWriter, Step,
@@ -26,7 +25,7 @@ use deepq_core::{
 use serde::Deserialize;
 
 use self::town::{ACTIONS, IN_TAXI, MASKS, RANKS, STATES};
-use super::transitions::{TransitionTable, World};
+use super::transitions::World;
 use super::{check_probability, place, wrong_step};
 use crate::wrappers::TimeLimit;
 
@@ -89,7 +88,7 @@ impl Taxi {
             frame_size: Some(picture::SIZE),
             ..EnvSpec::new("Taxi-v4", Space::discrete(STATES), ACTIONS.len())
         };
-        let world = World::new(table(&options));
+        let world = World::new(town::table(options.is_rainy.then_some(options.rainy_probability)));
         let fickleness = options.fickle_passenger.then_some(options.fickle_probability);
         Ok(Self { spec, world, fickleness, changes_mind: false, heading: 0 })
     }
@@ -117,15 +116,6 @@ impl Taxi {
     fn rode(before: u32, after: u32) -> bool {
         let places = 4 * (IN_TAXI as u32 + 1);
         before / 4 % (IN_TAXI as u32 + 1) == IN_TAXI as u32 && before / places != after / places
-    }
-}
-
-/// The table of the world; the usual one is computed once and shared.
-fn table(options: &TaxiOptions) -> Arc<TransitionTable> {
-    static DRY: LazyLock<Arc<TransitionTable>> = LazyLock::new(|| Arc::new(town::table(None)));
-    match options.is_rainy {
-        false => Arc::clone(&DRY),
-        true => Arc::new(town::table(Some(options.rainy_probability))),
     }
 }
 
