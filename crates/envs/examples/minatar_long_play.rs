@@ -31,6 +31,8 @@ enum Aim {
     Peace,
     /// To grow harder as fast as possible.
     Ramp,
+    /// To let aliens come down beside the cannon.
+    Landing,
 }
 
 impl Aim {
@@ -40,6 +42,7 @@ impl Aim {
             Self::Risk => "risk",
             Self::Peace => "peace",
             Self::Ramp => "ramp",
+            Self::Landing => "landing",
         }
     }
 }
@@ -50,6 +53,14 @@ struct Planner<G> {
     observation: Vec<u8>,
     random: RandomStream,
     best: Vec<usize>,
+}
+
+/// How many aliens are in the last row, and a little for how low the lowest is.
+fn landed(observation: &[u8], channels: &[&str]) -> f64 {
+    let Some(alien) = channels.iter().position(|channel| *channel == "alien") else { return 0.0 };
+    let is_alien = |place: &usize| observation[place * channels.len() + alien] == 1;
+    let lowest = (0..100).rfind(is_alien).unwrap_or(0) / 10;
+    (90..100).filter(is_alien).count() as f64 + 0.01 * lowest as f64
 }
 
 impl<G: Game> Planner<G> {
@@ -80,8 +91,11 @@ impl<G: Game> Planner<G> {
         let mut worth = 0.0;
         for (step, action) in course.iter().enumerate() {
             let result = env.step(*action, ObservationMut::U8(&mut observation))?;
-            let shots_count = self.aim != Aim::Peace;
-            worth += result.reward * f64::from(u8::from(shots_count)) * (1.0 - 0.01 * step as f64);
+            worth += match self.aim {
+                Aim::Peace => 0.0,
+                Aim::Landing => 5.0 * landed(&observation, G::CHANNELS),
+                _ => result.reward * (1.0 - 0.01 * step as f64),
+            };
             if result.terminated {
                 worth -= 100.0 - step as f64;
                 break;
@@ -133,7 +147,7 @@ impl<G: Game> Planner<G> {
             if step % FOLLOWED == 0 {
                 self.look_ahead()?;
             }
-            let reckless = self.aim == Aim::Risk && step % 200 > 180;
+            let reckless = matches!(self.aim, Aim::Risk | Aim::Landing) && step % 200 > 180;
             let action = if reckless { self.action() } else { self.best[step % FOLLOWED] };
             actions.push(char::from(b'0' + action as u8));
             let result = self.env.step(action, ObservationMut::U8(&mut seen))?;
@@ -182,10 +196,16 @@ fn main() -> Result<(), EnvError> {
         play::<Seaquest>(3, Aim::Risk, smooth)?,
         play::<Seaquest>(4, Aim::Peace, usual)?,
         play::<Seaquest>(5, Aim::Reward, even)?,
+        play::<Seaquest>(6, Aim::Reward, usual)?,
+        play::<Seaquest>(7, Aim::Reward, smooth)?,
+        play::<Seaquest>(8, Aim::Ramp, smooth)?,
         play::<SpaceInvaders>(1, Aim::Reward, usual)?,
         play::<SpaceInvaders>(2, Aim::Risk, smooth)?,
         play::<SpaceInvaders>(3, Aim::Peace, usual)?,
         play::<SpaceInvaders>(4, Aim::Reward, even)?,
+        play::<SpaceInvaders>(5, Aim::Landing, smooth)?,
+        play::<SpaceInvaders>(6, Aim::Landing, usual)?,
+        play::<SpaceInvaders>(7, Aim::Landing, usual)?,
     ];
     println!("[\n{}\n]", plays.join(",\n"));
     Ok(())
