@@ -28,6 +28,6 @@ pub mod registry;
 pub mod toy_text;
 pub mod wrappers;
 
-pub use classic_control::{CartPole, MountainCar, cart_pole, mountain_car};
+pub use classic_control::{Acrobot, CartPole, MountainCar, acrobot, cart_pole, mountain_car};
 pub use registry::{AlreadyRegistered, EnvOptions, MakeError, Registry, UnknownEnv, ids, make};
 pub use wrappers::TimeLimit;

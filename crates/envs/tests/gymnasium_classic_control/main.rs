@@ -7,6 +7,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod acrobot;
 mod cart_pole;
 mod mountain_car;
 mod recorded;
