@@ -26,7 +26,6 @@
 #include <Box2D/Dynamics/Contacts/b2Contact.h>
 #include <Box2D/Dynamics/Contacts/b2ContactSolver.h>
 #include <Box2D/Dynamics/Joints/b2Joint.h>
-#include "repetition.h"
 #include <Box2D/Common/b2StackAllocator.h>
 
 /*
@@ -254,9 +253,7 @@ void b2Island::Solve(const b2TimeStep& step, const b2Vec2& gravity, bool allowSl
 	}
 
 	// Solve velocity constraints
-	// deepq: rounds of iterations that repeat themselves are left out.
-	Repetition repetition(m_velocities, m_bodyCount, m_joints, m_jointCount, &contactSolver);
-	for (int32 left = step.velocityIterations; left > 0;)
+	for (int32 i = 0; i < step.velocityIterations; ++i)
 	{
 		for (int32 j = 0; j < m_jointCount; ++j)
 		{
@@ -264,7 +261,6 @@ void b2Island::Solve(const b2TimeStep& step, const b2Vec2& gravity, bool allowSl
 		}
 
 		contactSolver.SolveVelocityConstraints();
-		left = repetition.Needed(left - 1);
 	}
 
 	// Store impulses for warm starting
@@ -456,12 +452,9 @@ void b2Island::SolveTOI(const b2TimeStep& subStep, int32 toiIndexA, int32 toiInd
 	contactSolver.InitializeVelocityConstraints();
 
 	// Solve velocity constraints.
-	// deepq: rounds of iterations that repeat themselves are left out.
-	Repetition repetition(m_velocities, m_bodyCount, NULL, 0, &contactSolver);
-	for (int32 left = subStep.velocityIterations; left > 0;)
+	for (int32 i = 0; i < subStep.velocityIterations; ++i)
 	{
 		contactSolver.SolveVelocityConstraints();
-		left = repetition.Needed(left - 1);
 	}
 
 	// Don't store the TOI contact forces for warm starting

@@ -153,16 +153,6 @@ public:
 	/// Unit is N*m.
 	float32 GetMotorTorque(float32 inv_dt) const;
 
-	/// deepq: writes the accumulated impulses, four numbers, and returns the end of what it wrote.
-	float32* Impulses(float32* out) const
-	{
-		out[0] = m_impulse.x;
-		out[1] = m_impulse.y;
-		out[2] = m_impulse.z;
-		out[3] = m_motorImpulse;
-		return out + 4;
-	}
-
 protected:
 	
 	friend class b2Joint;
