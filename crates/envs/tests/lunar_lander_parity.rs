@@ -6,7 +6,7 @@
 
 mod common;
 
-use common::{Digest, fixture};
+use common::{Digest, f32_of, f64_of, fixture};
 use deepq_core::{Env, ObservationMut, Step};
 use deepq_envs::TimeLimit;
 use deepq_envs::box2d::LunarLander;
@@ -24,16 +24,24 @@ struct Episodes {
     early_steps: usize,
     steps_between_bodies: usize,
     steps_beyond: usize,
-    plain: Group,
-    wind: Group,
-    other: Group,
+    options: Options,
+    plain: Vec<Case>,
+    wind: Vec<Case>,
+    other: Vec<Case>,
 }
 
-/// Episodes of environments with the same options.
 #[derive(Deserialize)]
-struct Group {
-    options: LunarLanderOptions,
-    cases: Vec<Case>,
+struct Options {
+    plain: LunarLanderOptions,
+    wind: LunarLanderOptions,
+    other: LunarLanderOptions,
+}
+
+impl Episodes {
+    fn groups(&self) -> [(LunarLanderOptions, &[Case]); 3] {
+        let Options { plain, wind, other } = self.options;
+        [(plain, &self.plain), (wind, &self.wind), (other, &self.other)]
+    }
 }
 
 /// Two episodes, the first begun with the seed and the second without, and a few steps beyond its end.
@@ -53,10 +61,6 @@ struct Trace {
     observations: String,
     rewards: String,
     bodies: String,
-}
-
-fn episodes() -> Episodes {
-    fixture("gymnasium/lunar_lander_episodes.json")
 }
 
 /// The script's numbers that look random.
@@ -188,55 +192,43 @@ impl Player {
     }
 }
 
-fn assert_whole_episodes(group: &Group, all: &Episodes) {
-    let differing: Vec<_> = group
-        .cases
-        .iter()
-        .filter(|case| {
-            let player = Player::new(group.options, case.seed, all.steps_between_bodies);
-            player.trace(all.steps_beyond) != case.trace
-        })
-        .map(|case| case.seed)
-        .collect();
-    let (count, of) = (differing.len(), group.cases.len());
-    assert!(differing.is_empty(), "{count} of {of} seeds differ: {differing:?}");
+fn assert_whole_episodes(group: usize, count: usize) {
+    let all: Episodes = fixture("gymnasium/lunar_lander_episodes.json");
+    let (options, cases) = all.groups()[group];
+    assert_eq!(cases.len(), count);
+    if !SAME_LIBRARY {
+        return;
+    }
+    let differs = |case: &&Case| {
+        let player = Player::new(options, case.seed, all.steps_between_bodies);
+        player.trace(all.steps_beyond) != case.trace
+    };
+    let differing: Vec<_> = cases.iter().filter(differs).map(|case| case.seed).collect();
+    assert!(differing.is_empty(), "{} of {count} seeds differ: {differing:?}", differing.len());
 }
 
 #[test]
 fn episodes_of_500_seeds_without_wind_are_gymnasiums_to_the_bit() {
-    let all = episodes();
-    assert_eq!(all.plain.cases.len(), 500);
-    if SAME_LIBRARY {
-        assert_whole_episodes(&all.plain, &all);
-    }
+    assert_whole_episodes(0, 500);
 }
 
 #[test]
 fn episodes_of_500_seeds_with_wind_are_gymnasiums_to_the_bit() {
-    let all = episodes();
-    assert_eq!(all.wind.cases.len(), 500);
-    if SAME_LIBRARY {
-        assert_whole_episodes(&all.wind, &all);
-    }
+    assert_whole_episodes(1, 500);
 }
 
 #[test]
 fn episodes_of_43_seeds_with_other_options_are_gymnasiums_to_the_bit() {
-    let all = episodes();
-    assert_eq!(all.other.cases.len(), 43);
-    if SAME_LIBRARY {
-        assert_whole_episodes(&all.other, &all);
-    }
+    assert_whole_episodes(2, 43);
 }
 
 #[test]
 fn the_episodes_compared_end_in_every_way() {
-    let all = episodes();
-    let cases = [&all.plain, &all.wind, &all.other].into_iter().flat_map(|group| &group.cases);
+    let all: Episodes = fixture("gymnasium/lunar_lander_episodes.json");
+    let cases = all.groups().into_iter().flat_map(|(_, cases)| cases);
     let ends: Vec<_> = cases.flat_map(|case| &case.trace.episodes).collect();
     let count = |wanted: &dyn Fn(f64, usize, bool) -> bool| {
-        let total = |bits: &str| f64::from_bits(u64::from_str_radix(bits, 16).unwrap());
-        ends.iter().filter(|(steps, _, truncated, bits)| wanted(total(bits), *steps, *truncated)).count()
+        ends.iter().filter(|(steps, _, truncated, bits)| wanted(f64_of(bits), *steps, *truncated)).count()
     };
     assert!(count(&|total, _, _| total > 200.0) > 300, "landed");
     assert!(count(&|total, _, truncated| !truncated && total < -100.0) > 300, "crashed");
@@ -245,19 +237,85 @@ fn the_episodes_compared_end_in_every_way() {
 
 #[test]
 fn beginnings_are_gymnasiums_nearly_everywhere() {
-    let all = episodes();
-    for group in [&all.plain, &all.wind, &all.other] {
-        for case in &group.cases {
-            let mut player = Player::new(group.options, case.seed, all.steps_between_bodies);
+    let all: Episodes = fixture("gymnasium/lunar_lander_episodes.json");
+    for (options, cases) in all.groups() {
+        for case in cases {
+            let mut player = Player::new(options, case.seed, all.steps_between_bodies);
             player.reset(Some(case.seed));
             for step in 0..all.early_steps {
                 player.step(step);
             }
             for (found, bits) in player.observation.iter().zip(&case.early) {
-                let expected = f32::from_bits(u32::from_str_radix(bits, 16).unwrap());
-                let near = (found - expected).abs() <= TOLERANCE;
-                assert!(near, "seed {}: {found}, not {expected}", case.seed);
+                let near = (found - f32_of(bits)).abs() <= TOLERANCE;
+                assert!(near, "seed {}: {found}, not {}", case.seed, f32_of(bits));
             }
         }
     }
+}
+
+#[derive(Deserialize)]
+struct Pictures {
+    steps_between_pictures: usize,
+    episodes: Vec<DrawnEpisode>,
+    last: Vec<WholePicture>,
+}
+
+/// Digests of the pictures of an episode, one every few steps.
+#[derive(Deserialize)]
+struct DrawnEpisode {
+    seed: u64,
+    pictures: Vec<String>,
+}
+
+/// The last picture of an episode.
+#[derive(Deserialize)]
+struct WholePicture {
+    seed: u64,
+    runs: String,
+}
+
+/// The present picture in the run-length form of the script.
+fn drawn_runs(env: &TimeLimit<LunarLander>) -> Vec<u8> {
+    let frame = env.render().unwrap();
+    assert_eq!((frame.width(), frame.height()), (600, 400));
+    let mut runs = Vec::new();
+    for run in frame.rgb().as_chunks::<3>().0.chunk_by(|left, right| left == right) {
+        runs.extend((run.len() as u32).to_le_bytes());
+        runs.extend(run[0]);
+    }
+    runs
+}
+
+#[test]
+fn pictures_of_60_episodes_are_gymnasiums_to_the_bit() {
+    if !SAME_LIBRARY {
+        return;
+    }
+    let Pictures { steps_between_pictures, episodes, last } = fixture("gymnasium/lunar_lander_pictures.json");
+    assert_eq!((episodes.len(), last.len()), (60, 2));
+    let (mut count, mut differing) = (0, Vec::new());
+    for DrawnEpisode { seed, pictures } in episodes {
+        let mut player = Player::new(LunarLanderOptions::default(), seed, 1);
+        player.reset(Some(seed));
+        let (mut step, mut ended) = (0, false);
+        loop {
+            if step % steps_between_pictures == 0 {
+                count += 1;
+                if Digest::of(&drawn_runs(&player.env)) != pictures[step / steps_between_pictures] {
+                    differing.push((seed, step));
+                }
+            }
+            if ended {
+                break;
+            }
+            ended = player.step(step).ended();
+            step += 1;
+        }
+        if let Some(whole) = last.iter().find(|whole| whole.seed == seed) {
+            let found: String = drawn_runs(&player.env).iter().map(|byte| format!("{byte:02x}")).collect();
+            assert!(found == whole.runs, "the last picture of seed {seed} differs");
+        }
+    }
+    assert!(count > 2000, "{count} pictures");
+    assert!(differing.is_empty(), "{} of {count} pictures differ: {differing:?}", differing.len());
 }
