@@ -292,3 +292,21 @@ impl LunarLander {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_episode_without_a_time_limit_ends_at_what_a_saved_state_may_hold() {
+        let mut env = LunarLander::new(LunarLanderOptions::default()).unwrap();
+        env.reset(Some(1), ObservationMut::F32(&mut [0.0; 8])).unwrap();
+        env.actions = vec![0; MOST_EPISODE_STEPS - 1];
+        env.step(0, ObservationMut::F32(&mut [0.0; 8])).unwrap();
+        let error = env.step(0, ObservationMut::F32(&mut [0.0; 8])).unwrap_err();
+        let expected = "LunarLander: an episode has at most 1000000 steps: give it a time limit, or reset it";
+        assert_eq!(error.to_string(), expected);
+        env.reset(None, ObservationMut::F32(&mut [0.0; 8])).unwrap();
+        env.step(0, ObservationMut::F32(&mut [0.0; 8])).unwrap();
+    }
+}
