@@ -1,44 +1,18 @@
-//! Toy text beyond the episodes of `toy_text_parity.rs`: options, saved states, pictures, and wrong use.
+//! Toy text beyond the episodes of `toy_text_parity.rs`: options, saved states, rules, and wrong use.
 
+mod common;
+
+use common::toy_text::{KINDS, mixed, reset, step, with};
 use deepq_core::{Env, EnvError, Frame, ObservationMut, Space, StateReader, StateWriter, Step};
 use deepq_envs::toy_text::blackjack::BlackjackOptions;
-use deepq_envs::toy_text::frozen_lake::{FrozenLakeOptions, Map, Tile, generate_random_map};
+use deepq_envs::toy_text::frozen_lake::{FrozenLakeOptions, Map, generate_random_map};
 use deepq_envs::toy_text::taxi::{TaxiOptions, TaxiState};
 use deepq_envs::toy_text::{Blackjack, CliffWalking, FrozenLake, Taxi};
 use deepq_envs::{EnvOptions, Registry, make};
 
-const KINDS: [(&str, &str); 9] = [
-    ("FrozenLake-v1", ""),
-    ("FrozenLake8x8-v1", "success_rate = 0.9"),
-    ("FrozenLake-v1", "desc = ['SFFH', 'FFFG']\nis_slippery = false"),
-    ("CliffWalking-v1", ""),
-    ("CliffWalkingSlippery-v1", ""),
-    ("Taxi-v4", ""),
-    ("Taxi-v4", "is_rainy = true\nfickle_passenger = true\nfickle_probability = 1"),
-    ("Blackjack-v1", ""),
-    ("Blackjack-v1", "natural = true\nsab = false"),
-];
-
-fn with(id: &str, options: &str) -> Box<dyn Env> {
-    let options = EnvOptions::from(options.parse::<toml::Table>().unwrap());
-    Registry::builtin().make_with(id, options).unwrap()
-}
-
 fn refused(id: &str, options: &str) -> String {
     let options = EnvOptions::from(options.parse::<toml::Table>().unwrap());
     Registry::builtin().make_with(id, options).err().unwrap().to_string()
-}
-
-fn reset(env: &mut dyn Env, seed: Option<u64>) -> Vec<f32> {
-    let mut observation = vec![0.0; env.spec().observation_space.len()];
-    env.reset(seed, ObservationMut::F32(&mut observation)).unwrap();
-    observation
-}
-
-fn step(env: &mut dyn Env, action: usize) -> (Vec<f32>, Step) {
-    let mut observation = vec![0.0; env.spec().observation_space.len()];
-    let step = env.step(action, ObservationMut::F32(&mut observation)).unwrap();
-    (observation, step)
 }
 
 fn saved(env: &dyn Env) -> Vec<u8> {
@@ -299,12 +273,6 @@ fn off_the_cliff_costs_100_and_leads_back_to_the_start() {
     assert_eq!(step(&mut *env, 2), (vec![47.0], arrived));
 }
 
-/// A number that looks random.
-fn mixed(seed: u64, step: usize) -> usize {
-    let mixed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(step as u64);
-    (mixed.wrapping_mul(0xd134_2543_de82_ef95) >> 40) as usize
-}
-
 /// Finds each rule of picking up and dropping off on the way.
 #[test]
 fn a_masked_action_changes_nothing_and_an_allowed_one_does() {
@@ -398,39 +366,4 @@ fn naturals_earn_what_the_options_say() {
         }
     }
     assert!(alone > 600 && against_21 > 20 && against_natural > 20, "{alone} {against_21} {against_natural}");
-}
-
-#[test]
-fn there_is_a_picture_of_every_state_in_the_size_told() {
-    for (id, options) in KINDS {
-        let mut env = with(id, options);
-        let mut pictures = std::collections::HashSet::new();
-        for seed in 0..30 {
-            reset(&mut *env, Some(seed));
-            for number in 0..20 {
-                let frame = env.render().unwrap();
-                assert_eq!(Some((frame.width(), frame.height())), env.spec().frame_size, "{id}");
-                pictures.insert(frame.rgb().to_vec());
-                let action = mixed(seed, number) % env.spec().actions;
-                step(&mut *env, action);
-            }
-        }
-        assert!(pictures.len() > 5, "{id} {options}: {} pictures", pictures.len());
-    }
-}
-
-#[test]
-fn lakes_of_any_shape_have_a_picture() {
-    for (columns, rows) in [(2, 1), (1, 2), (3, 40), (9, 9), (33, 33), (700, 2), (1, 513), (600, 600)] {
-        let mut desc = vec!["F".repeat(columns); rows];
-        desc[0].replace_range(0..1, "S");
-        desc[rows - 1].replace_range(columns - 1..columns, "G");
-        let options = FrozenLakeOptions { desc: Some(desc), ..Default::default() };
-        let mut env = FrozenLake::v1_with(options).unwrap();
-        reset(&mut env, Some(0));
-        let frame = env.render().unwrap();
-        assert_eq!(Some((frame.width(), frame.height())), env.spec().frame_size);
-        assert_eq!((frame.width(), frame.height()), ((64 * columns).min(512), (64 * rows).min(512)));
-        assert_eq!(env.inner().map().tiles()[0], Tile::Start);
-    }
 }

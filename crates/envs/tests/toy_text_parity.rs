@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use common::{Digest, fixture};
 use deepq_core::{Env, ObservationMut, Step};
+use deepq_envs::toy_text::Blackjack;
 use deepq_envs::toy_text::frozen_lake::generate_random_map;
 use deepq_envs::{EnvOptions, Registry};
 use serde::Deserialize;
@@ -20,6 +21,9 @@ struct Fixture {
     /// Size, probability of ice, seed, map.
     #[serde(default)]
     random_maps: Vec<(usize, f64, String, Vec<String>)>,
+    /// Blackjack's open cards after resets with the seeds 0, 1, 2, …
+    #[serde(default)]
+    cards: String,
 }
 
 #[derive(Deserialize)]
@@ -224,4 +228,16 @@ fn blackjack_games_of_1008_seeds_and_all_option_sets_are_gymnasiums_to_the_bit()
     };
     assert!(differing(sab, plain) > 0 && differing(plain, natural) > 20);
     assert_eq!(differing(sab, both), 0);
+}
+
+#[test]
+fn the_dealers_open_card_is_drawn_as_in_gymnasium() {
+    let fixture: Fixture = fixture("gymnasium/blackjack.json");
+    let mut env = Blackjack::v1();
+    assert_eq!(env.open_card(), None);
+    assert_eq!(fixture.cards.split(' ').count(), 300);
+    for (seed, expected) in (0..).zip(fixture.cards.split(' ')) {
+        env.reset(Some(seed), ObservationMut::F32(&mut [0.0; 3])).unwrap();
+        assert_eq!(env.open_card().as_deref(), Some(expected), "seed {seed}");
+    }
 }

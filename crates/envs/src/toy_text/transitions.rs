@@ -335,6 +335,21 @@ mod tests {
     }
 
     #[test]
+    fn a_state_or_an_action_that_there_is_not_is_refused() {
+        let mut world = World::new(table([0.25, 0.5, 0.25]));
+        for (state, last_action, allowed) in [(3, 0, true), (4, 0, false), (3, 1, false), (9, 9, false)] {
+            let before = world.clone();
+            let odd = World { state: Some(state), last_action: Some(last_action), ..world.clone() };
+            let mut writer = StateWriter::new();
+            odd.save_state(&mut writer);
+            let bytes = writer.into_bytes();
+            assert_eq!(world.load_state(&mut StateReader::new(&bytes)).is_ok(), allowed);
+            let expected = if allowed { odd } else { before };
+            assert_eq!((world.state, world.last_action), (expected.state, expected.last_action));
+        }
+    }
+
+    #[test]
     fn equal_worlds_share_their_table_and_others_do_not() {
         let world = |first| World::new(table([first, 0.625, 0.25]));
         let (one, equal, other) = (world(0.125), world(0.125), world(0.25));

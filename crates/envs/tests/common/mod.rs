@@ -2,6 +2,8 @@
 // Each file of tests uses a part of it.
 #![allow(dead_code)]
 
+pub(crate) mod toy_text;
+
 use std::path::Path;
 
 use serde::de::DeserializeOwned;

@@ -103,6 +103,14 @@ impl Blackjack {
         self.dealer.cards()
     }
 
+    /// The dealer's open card as its picture shows it: rank (`A`, `2` to `9`, `J`, `Q` or `K`), then suit (`C`,
+    /// `D`, `H` or `S`). `None` before the first reset.
+    pub fn open_card(&self) -> Option<String> {
+        let rank = picture::open_rank(self.dealer.first(), self.open_card.court);
+        let suit = ["C", "D", "H", "S"][usize::from(self.open_card.suit) % 4];
+        self.begun.then(|| format!("{rank}{suit}"))
+    }
+
     #[inline]
     fn observe(&self, observation: &mut [f32; 3]) {
         let usable_ace = u8::from(self.player.has_usable_ace());
@@ -129,8 +137,9 @@ impl Blackjack {
         let (player, dealer) = (self.player.score(), self.dealer.score());
         let natural = self.player.is_natural();
         match player.cmp(&dealer) {
+            // This goes before `natural`, which by these rules changes nothing.
             _ if self.options.sab && natural && !self.dealer.is_natural() => 1.0,
-            std::cmp::Ordering::Greater if self.options.natural && !self.options.sab && natural => 1.5,
+            std::cmp::Ordering::Greater if self.options.natural && natural => 1.5,
             std::cmp::Ordering::Greater => 1.0,
             std::cmp::Ordering::Equal => 0.0,
             std::cmp::Ordering::Less => -1.0,

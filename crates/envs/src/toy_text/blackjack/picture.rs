@@ -117,7 +117,8 @@ fn rank(value: u8) -> &'static str {
     }
 }
 
-fn open_rank(value: u8, court: u8) -> &'static str {
+/// The rank of the dealer's open card: a value of 10 is always a court card.
+pub(super) fn open_rank(value: u8, court: u8) -> &'static str {
     match (value, court) {
         (10, 0) => "J",
         (10, 1) => "Q",

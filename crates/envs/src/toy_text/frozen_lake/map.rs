@@ -207,12 +207,10 @@ pub fn generate_random_map(size: usize, p: f64, seed: u64) -> Result<Vec<String>
         return Err(EnvError::new(format!("p is the probability of ice, from 0 to 1, found {p}")));
     }
     let p = p.min(1.0);
-    // NumPy divides the sums by the last one, which rounding may have left beside 1.
-    let ice_below = p / (p + (1.0 - p));
     let mut random = NumpyGenerator::new(seed.into());
     let boards = MAX_BOARDS.min(MAX_TILES / (size * size));
     for _ in 0..boards {
-        let board = random_board(size, ice_below, &mut random);
+        let board = random_board(size, p, &mut random);
         if board.reaching_a_goal()[0] {
             return Ok(board.letters());
         }
@@ -223,8 +221,8 @@ pub fn generate_random_map(size: usize, p: f64, seed: u64) -> Result<Vec<String>
     )))
 }
 
-fn random_board(size: usize, ice_below: f64, random: &mut NumpyGenerator) -> Map {
-    let mut tile = || if random.next_f64() < ice_below { Tile::Frozen } else { Tile::Hole };
+fn random_board(size: usize, p: f64, random: &mut NumpyGenerator) -> Map {
+    let mut tile = || if random.next_f64() < p { Tile::Frozen } else { Tile::Hole };
     let mut tiles: Vec<Tile> = (0..size * size).map(|_| tile()).collect();
     tiles[0] = Tile::Start;
     tiles[size * size - 1] = Tile::Goal;
