@@ -77,11 +77,14 @@ impl Actor {
         let (element, observation_len) = (self.envs.element(), self.envs.observation_len());
         assert_eq!((fits.envs, fits.n_step), (envs, n_step), "environments and steps of a transition");
         assert_eq!((fits.element, fits.observation_len), (element, observation_len), "observations");
+        // A store that keeps each frame once would give other observations than those that were seen.
+        let frames = self.envs.spec().stacked_frames;
+        assert!([1, frames].contains(&fits.stacked_frames), "frames of an observation");
         assert!(fits.actions >= self.envs.spec().actions, "actions of the store");
         assert!(!store.has_observations(), "a run begins with a store without observations");
         self.accumulators.iter_mut().for_each(NStepAccumulator::clear);
         self.envs.reset(seeds)?;
-        store.push_observations(self.envs.observations());
+        store.push_observations(self.envs.observations(), |_| true);
         Ok(())
     }
 
@@ -110,7 +113,8 @@ impl Actor {
             let (at, action) = (store.newest(env), self.actions[env]);
             accumulator.push(at, action, step, next, |transition| store.push(transition));
         }
-        store.push_observations(self.envs.observations());
+        let steps = self.envs.steps();
+        store.push_observations(self.envs.observations(), |env| steps[env].ended());
         Ok(())
     }
 

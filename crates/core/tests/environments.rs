@@ -76,6 +76,7 @@ fn rig(count: usize, n_step: usize, seed: u64) -> (Actor, ReplayStore, Vec<Log>,
         n_step,
         element: ElementKind::F32,
         observation_len: 3,
+        stacked_frames: 1,
     });
     let spec = NetworkSpec::mlp(3, &[], ACTIONS, Initialization::FanInUniform);
     // The greatest value is always that of action 2.
@@ -98,7 +99,7 @@ fn row_2_no_window_spans_a_second_reset() {
     (0..10).for_each(|_| actor.step(&mut network, 1.0, &mut store).unwrap());
     let mut starts = [0, 0];
     for index in 0..store.len() {
-        let at = row(store.observation(store.transition(index).observation));
+        let at = row(store.observation(store.transition(index).observation).as_observation());
         let env = at[0] as usize;
         assert_eq!(at, logs[env].lock().unwrap()[first_of_run[env] + starts[env]].observation);
         starts[env] += 1;
@@ -117,6 +118,7 @@ fn row_3_windows_of_several_environments_do_not_mix() {
         let transition = store.transition(index);
         let (at, next) =
             (store.observation(transition.observation), store.observation(transition.next_observation));
+        let (at, next) = (at.as_observation(), next.as_observation());
         assert_eq!(row(at)[0], row(next)[0], "a transition leads from one environment to another");
         starts[row(at)[0] as usize].push(row(at));
     }

@@ -83,11 +83,12 @@ fn store_in_order(fixture: &Value, mut stream: RandomStream) -> ReplayStore {
         n_step: 1,
         element: ElementKind::F32,
         observation_len: width,
+        stacked_frames: 1,
     });
     for slot in 0..rows as u32 {
         let row = slots.iter().position(|drawn| *drawn == slot).unwrap();
         let place = row * width..(row + 1) * width;
-        store.push_observations(Observation::F32(&observation[place.clone()]));
+        store.push_observations(Observation::F32(&observation[place.clone()]), |_| true);
         let transition = Transition {
             observation: store.newest(0),
             action: action[row],

@@ -2,6 +2,8 @@
 
 #[path = "common/logged_env.rs"]
 mod logged_env;
+#[path = "common/stacked_env.rs"]
+mod stacked_env;
 
 use deepq_core::network::{Initialization, NetworkSpec, OptimizerConfig};
 use deepq_core::replay::{Batch, ReplayStore, ReplayStoreConfig};
@@ -12,6 +14,7 @@ use deepq_core::{
 };
 use logged_env::{ACTIONS, Log, LoggedEnv, Taken};
 use proptest::prelude::*;
+use stacked_env::StackedEnv;
 
 /// Powers of it and small whole numbers have exact sums in whatever order they are added.
 const GAMMA: f64 = 0.5;
@@ -23,6 +26,7 @@ struct Plan {
     n_step: usize,
     capacity: usize,
     most_steps: usize,
+    frames: usize,
     element: ElementKind,
     bootstrap_at_truncation: bool,
     steps: usize,
@@ -31,9 +35,9 @@ struct Plan {
 }
 
 fn plans() -> impl Strategy<Value = Plan> {
-    let sizes = (1..=4usize, 1..=6usize, 1..=40usize, 1..=40usize);
+    let sizes = (1..=4usize, 1..=6usize, 1..=40usize, 1..=40usize, 1..=5usize);
     (any::<u64>(), sizes, any::<bool>(), prop::bool::weighted(0.8), 20..160usize, 0..160usize).prop_map(
-        |(seed, (envs, n_step, capacity, most_steps), bytes, bootstrap, steps, load_at)| {
+        |(seed, (envs, n_step, capacity, most_steps, frames), bytes, bootstrap, steps, load_at)| {
             let element = if bytes { ElementKind::U8 } else { ElementKind::F32 };
             let bootstrap_at_truncation = bootstrap;
             Plan {
@@ -42,6 +46,7 @@ fn plans() -> impl Strategy<Value = Plan> {
                 n_step,
                 capacity,
                 most_steps,
+                frames,
                 element,
                 bootstrap_at_truncation,
                 steps,
@@ -67,6 +72,16 @@ fn completed_at(log: &[Taken], start: usize, n_step: usize) -> Option<usize> {
     (start..(start + n_step).min(log.len())).find(complete)
 }
 
+/// The frames up to the observation at which step `at` was taken, oldest first, and `newest` after them where it
+/// is given: as many as the plan says, an episode's first in the place of those before it.
+fn stacked(log: &[Taken], at: usize, newest: Option<&[f32]>, frames: usize) -> Vec<f32> {
+    let first = (0..at).rev().find(|before| log[*before].step.ended()).map_or(0, |before| before + 1);
+    let mut latest: Vec<&[f32]> = newest.into_iter().collect();
+    latest.extend((first..=at).rev().map(|i| &log[i].observation[..]));
+    latest.resize(latest.len().max(frames), &log[first].observation);
+    latest[..frames].iter().rev().flat_map(|frame| frame.to_vec()).collect()
+}
+
 /// All transitions that there have been, in the order they were completed in, from the logs alone.
 fn all_transitions(logs: &[Log], plan: &Plan) -> Vec<Whole> {
     let mut all = vec![];
@@ -80,11 +95,11 @@ fn all_transitions(logs: &[Log], plan: &Plan) -> Vec<Whole> {
             let over = last.terminated || (last.truncated && !plan.bootstrap_at_truncation);
             let discount = if over { 0.0 } else { GAMMA.powi((end - start + 1) as i32) };
             let whole = Whole {
-                observation: log[start].observation.clone(),
+                observation: stacked(&log, start, None, plan.frames),
                 action: log[start].action,
                 reward: reward as f32,
                 discount: discount as f32,
-                next_observation: log[end].next.clone(),
+                next_observation: stacked(&log, end, Some(&log[end].next), plan.frames),
             };
             all.push(((end, env, start), whole));
         }
@@ -93,12 +108,11 @@ fn all_transitions(logs: &[Log], plan: &Plan) -> Vec<Whole> {
     all.into_iter().map(|(_, whole)| whole).collect()
 }
 
-fn elements(buffer: &ObservationBuffer, row: usize) -> Vec<f32> {
+fn elements(buffer: &ObservationBuffer, row: usize, width: usize) -> Vec<f32> {
+    let place = row * width..(row + 1) * width;
     match buffer {
-        ObservationBuffer::F32(values) => values[row * 3..row * 3 + 3].to_vec(),
-        ObservationBuffer::U8(values) => {
-            values[row * 3..row * 3 + 3].iter().map(|value| f32::from(*value)).collect()
-        }
+        ObservationBuffer::F32(values) => values[place].to_vec(),
+        ObservationBuffer::U8(values) => values[place].iter().map(|value| f32::from(*value)).collect(),
     }
 }
 
@@ -109,15 +123,25 @@ struct Rig {
 
 impl Rig {
     fn new(plan: &Plan, logs: &[Log], seed: u64) -> Self {
-        let &Plan { envs, n_step, capacity, most_steps, element, bootstrap_at_truncation, .. } = plan;
+        let &Plan { envs, n_step, capacity, most_steps, frames, element, bootstrap_at_truncation, .. } = plan;
         let list = (logs.iter().enumerate())
-            .map(|(i, log)| -> Box<dyn Env> { Box::new(LoggedEnv::new(i, most_steps, element, log.clone())) })
+            .map(|(i, log)| -> Box<dyn Env> {
+                let env = LoggedEnv::new(i, most_steps, element, log.clone());
+                if frames > 1 { Box::new(StackedEnv::new(env, frames)) } else { Box::new(env) }
+            })
             .collect();
         let policy = Box::new(EpsilonGreedy::new(seed, envs, ACTIONS));
         let config = ActorConfig { n_step, gamma: GAMMA, bootstrap_at_truncation };
         let actor = Actor::new(VectorEnv::new(list).unwrap(), policy, config);
-        let config =
-            ReplayStoreConfig { capacity, envs, actions: ACTIONS, n_step, element, observation_len: 3 };
+        let config = ReplayStoreConfig {
+            capacity,
+            envs,
+            actions: ACTIONS,
+            n_step,
+            element,
+            observation_len: 3 * frames,
+            stacked_frames: frames,
+        };
         Self { actor, store: ReplayStore::new(config) }
     }
 
@@ -139,15 +163,16 @@ impl Rig {
     fn held(&self, pushed: usize) -> Vec<Whole> {
         let (len, capacity) = (self.store.len(), self.store.config().capacity);
         let slots: Vec<u32> = (pushed - len..pushed).map(|number| (number % capacity) as u32).collect();
-        let mut batch = Batch::zeros(len, self.store.config().element, 3);
+        let width = self.store.config().observation_len;
+        let mut batch = Batch::zeros(len, self.store.config().element, width);
         self.store.gather(&slots, &mut batch);
         (0..len)
             .map(|row| Whole {
-                observation: elements(&batch.observation, row),
+                observation: elements(&batch.observation, row, width),
                 action: batch.action[row],
                 reward: batch.reward[row],
                 discount: batch.discount[row],
-                next_observation: elements(&batch.next_observation, row),
+                next_observation: elements(&batch.next_observation, row, width),
             })
             .collect()
     }
@@ -155,8 +180,10 @@ impl Rig {
 
 fn holds(plan: &Plan) {
     let logs: Vec<Log> = (0..plan.envs).map(|_| Log::default()).collect();
-    let spec = NetworkSpec::mlp(3, &[], ACTIONS, Initialization::FanInUniform);
-    let mut network = ReferenceNetwork::new(&spec, OptimizerConfig::default(), &[0.0; 3 * ACTIONS + ACTIONS]);
+    let inputs = 3 * plan.frames;
+    let spec = NetworkSpec::mlp(inputs, &[], ACTIONS, Initialization::FanInUniform);
+    let zeros = vec![0.0; inputs * ACTIONS + ACTIONS];
+    let mut network = ReferenceNetwork::new(&spec, OptimizerConfig::default(), &zeros);
     let seeds: Vec<u64> = (0..plan.envs as u64).map(|env| plan.seed.wrapping_add(env)).collect();
     let mut rig = Rig::new(plan, &logs, plan.seed);
     rig.actor.reset(&seeds, &mut rig.store).unwrap();

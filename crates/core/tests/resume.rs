@@ -35,6 +35,7 @@ impl Run {
             n_step: N_STEP,
             element: envs.element(),
             observation_len,
+            stacked_frames: 1,
         };
         let mut store = ReplayStore::new(config);
         let policy = Box::new(EpsilonGreedy::new(seed, ENVS, actions));

@@ -7,4 +7,4 @@ mod store;
 
 pub use batch::Batch;
 pub use sampler::{Sampler, SamplerConfig};
-pub use store::{ReplayStore, ReplayStoreConfig};
+pub use store::{MOST_STACKED_FRAMES, ReplayStore, ReplayStoreConfig};

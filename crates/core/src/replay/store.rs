@@ -22,20 +22,54 @@ pub struct ReplayStoreConfig {
     pub element: ElementKind,
     /// Elements of one observation.
     pub observation_len: usize,
+    /// How many frames an observation is made of; see [`EnvSpec::stacked_frames`](crate::EnvSpec::stacked_frames).
+    pub stacked_frames: usize,
 }
 
-/// Experience, each observation stored once.
+impl ReplayStoreConfig {
+    /// Rows of the ring of observations, one place an environment each.
+    fn rows(&self) -> u64 {
+        // A transition lives until `capacity` others were pushed. Each row after its own brings one an
+        // environment, except for at most n_step rows that are pending now and as many that other
+        // environments' ended episodes had emitted before it. The older frames of its observation stand in the
+        // rows before its own.
+        let [capacity, envs, n_step, frames] =
+            [self.capacity, self.envs, self.n_step, self.stacked_frames].map(|number| number as u64);
+        let pending = n_step.saturating_mul(2).saturating_add(1);
+        capacity.div_ceil(envs.max(1)).saturating_add(pending).saturating_add(frames.saturating_sub(1))
+    }
+
+    /// About how many bytes of memory such a store takes when it is full.
+    pub fn bytes(&self) -> u64 {
+        let element_bytes = match self.element {
+            ElementKind::F32 => 4,
+            ElementKind::U8 => 1,
+        };
+        let frame_bytes = (self.observation_len / self.stacked_frames.max(1)) as u64 * element_bytes;
+        let places = self.rows().saturating_mul(self.envs as u64);
+        let transitions = (self.capacity as u64).saturating_mul(size_of::<Transition>() as u64);
+        places.saturating_mul(frame_bytes).saturating_add(transitions)
+    }
+}
+
+/// Experience, each observation stored once, and where observations are stacks of frames, each frame once.
 ///
 /// Observations that actions are taken at stand in a ring of rows, one row a step with one place an
 /// environment. Transitions stand in a second ring and name their two observations. The ring of rows is longer
 /// than that of transitions by what may be pending, so that a row outlives every transition that names it; the
-/// last observations of episodes stand in a queue of their own.
+/// last observations of episodes stand in a queue of their own, all of their frames with them.
 #[derive(Clone, Debug)]
 pub struct ReplayStore {
     config: ReplayStoreConfig,
+    /// Elements of one frame.
+    frame_len: usize,
     /// Rows of the ring.
     rows: usize,
+    /// `[row][env][element]`: the newest frames.
     observations: ObservationBuffer,
+    /// `[row][env]`: how many of the rows before hold older frames of the same episode, at most as many as an
+    /// observation has. Empty where frames are not stacked.
+    older_frames: Vec<u8>,
     /// Rows pushed since the beginning.
     rows_pushed: u64,
     finals: Finals,
@@ -47,6 +81,9 @@ pub struct ReplayStore {
 /// No run counts further; a state that says so is damaged, and its sums would overflow.
 const MOST_PUSHED: u64 = 1 << 62;
 
+/// The most frames that an observation may be made of.
+pub const MOST_STACKED_FRAMES: usize = 256;
+
 /// Marks a reference to a last observation.
 const FINAL: u32 = 1 << 31;
 
@@ -54,19 +91,22 @@ impl ReplayStore {
     /// An empty store.
     ///
     /// # Panics
-    /// If a number of the configuration is 0, or if there are 2³¹ observations or more.
+    /// If a number of the configuration is 0, if there are 2³¹ observations or more, or if an observation is not
+    /// made of 1 to 256 frames of one length.
     pub fn new(config: ReplayStoreConfig) -> Self {
-        let ReplayStoreConfig { capacity, envs, n_step, element, observation_len, .. } = config;
+        let ReplayStoreConfig { capacity, envs, n_step, element, observation_len, stacked_frames, .. } =
+            config;
         assert!(capacity > 0 && envs > 0 && n_step > 0 && observation_len > 0, "{config:?}");
-        // A transition lives until `capacity` others were pushed. Each row after its own brings one an
-        // environment, except for at most n_step rows that are pending now and as many that other
-        // environments' ended episodes had emitted before it.
-        let rows = capacity.div_ceil(envs) + 2 * n_step + 1;
+        assert!((1..=MOST_STACKED_FRAMES).contains(&stacked_frames), "{config:?}");
+        assert!(observation_len.is_multiple_of(stacked_frames), "{config:?}: frames of one length");
+        let rows = config.rows() as usize;
         assert!((rows * envs) as u64 + capacity as u64 <= NUMBERS, "{config:?} needs too many observations");
         Self {
             config,
+            frame_len: observation_len / stacked_frames,
             rows,
-            observations: ObservationBuffer::zeros(element, rows * envs * observation_len),
+            observations: ObservationBuffer::zeros(element, rows * envs * (observation_len / stacked_frames)),
+            older_frames: if stacked_frames > 1 { vec![0; rows * envs] } else { vec![] },
             rows_pushed: 0,
             finals: Finals::new(element, observation_len),
             transitions: Vec::with_capacity(capacity),
@@ -94,12 +134,38 @@ impl ReplayStore {
         self.rows_pushed > 0
     }
 
-    /// Adds a row of observations to act on, `[env][element]`.
-    pub fn push_observations(&mut self, observations: Observation<'_>) {
-        let width = self.config.envs * self.config.observation_len;
+    /// Adds a row of observations to act on, `[env][element]`; `begins` says in which environments an episode
+    /// begins with it.
+    pub fn push_observations(&mut self, observations: Observation<'_>, begins: impl Fn(usize) -> bool) {
+        let width = self.config.envs * self.frame_len;
         let start = (self.rows_pushed % self.rows as u64) as usize * width;
-        self.observations.slice_mut(start..start + width).copy_from(observations);
+        if self.config.stacked_frames == 1 {
+            self.observations.slice_mut(start..start + width).copy_from(observations);
+        } else {
+            self.push_newest_frames(observations, start, begins);
+        }
         self.rows_pushed += 1;
+    }
+
+    fn push_newest_frames(
+        &mut self,
+        observations: Observation<'_>,
+        start: usize,
+        begins: impl Fn(usize) -> bool,
+    ) {
+        let (len, frame_len, envs) = (self.config.observation_len, self.frame_len, self.config.envs);
+        let most_older = (self.config.stacked_frames - 1) as u8;
+        for env in 0..envs {
+            let newest = observations.slice((env + 1) * len - frame_len..(env + 1) * len);
+            let at = start + env * frame_len;
+            self.observations.slice_mut(at..at + frame_len).copy_from(newest);
+            let before = match begins(env) || self.rows_pushed == 0 {
+                true => None,
+                false => Some(self.older_frames[self.newest(env).0 as usize]),
+            };
+            let place = self.upcoming(env).0 as usize;
+            self.older_frames[place] = before.map_or(0, |before| most_older.min(before + 1));
+        }
     }
 
     fn row_ref(&self, row: u64, env: usize) -> ObservationRef {
@@ -139,14 +205,40 @@ impl ReplayStore {
         self.transitions_pushed += 1;
     }
 
-    /// The elements of an observation.
+    /// An observation.
+    pub fn observation(&self, reference: ObservationRef) -> ObservationBuffer {
+        let mut whole = ObservationBuffer::zeros(self.config.element, self.config.observation_len);
+        self.copy_to(reference, &mut whole, 0);
+        whole
+    }
+
+    /// Writes an observation to place `index` of `to`.
     #[inline]
-    pub fn observation(&self, reference: ObservationRef) -> Observation<'_> {
+    fn copy_to(&self, reference: ObservationRef, to: &mut ObservationBuffer, index: usize) {
+        let len = self.config.observation_len;
+        let place = index * len..(index + 1) * len;
         if reference.0 & FINAL != 0 {
-            return self.finals.get(reference.0 & !FINAL);
+            copy(self.finals.get(reference.0 & !FINAL), to, place);
+        } else if self.config.stacked_frames == 1 {
+            let start = reference.0 as usize * len;
+            copy(self.observations.slice(start..start + len), to, place);
+        } else {
+            self.copy_frames(reference.0 as usize, to, place);
         }
-        let start = reference.0 as usize * self.config.observation_len;
-        self.observations.slice(start..start + self.config.observation_len)
+    }
+
+    /// Writes the frames of the observation whose newest frame stands at `newest`, oldest first; before an
+    /// episode's first frame that one stands again.
+    fn copy_frames(&self, newest: usize, to: &mut ObservationBuffer, place: std::ops::Range<usize>) {
+        let (envs, frame_len, frames) = (self.config.envs, self.frame_len, self.config.stacked_frames);
+        let (row, env) = (newest / envs, newest % envs);
+        let older = usize::from(self.older_frames[newest]);
+        for frame in 0..frames {
+            let back = older.min(frames - 1 - frame);
+            let from = ((row + self.rows - back) % self.rows * envs + env) * frame_len;
+            let at = place.start + frame * frame_len;
+            copy(self.observations.slice(from..from + frame_len), to, at..at + frame_len);
+        }
     }
 
     /// The transition in slot `index` of the ring.
@@ -171,11 +263,9 @@ impl ReplayStore {
             batch.discount[b] = transition.discount;
             batch.places[b] = [transition.observation, transition.next_observation];
         }
-        let width = self.config.observation_len;
         for (b, [observation, next_observation]) in batch.places[..indices.len()].iter().enumerate() {
-            let place = b * width..(b + 1) * width;
-            copy(self.observation(*observation), &mut batch.observation, place.clone());
-            copy(self.observation(*next_observation), &mut batch.next_observation, place);
+            self.copy_to(*observation, &mut batch.observation, b);
+            self.copy_to(*next_observation, &mut batch.next_observation, b);
         }
     }
 
@@ -185,10 +275,13 @@ impl ReplayStore {
         state.u64(self.config.capacity as u64);
         state.u64(self.config.envs as u64);
         state.u64(self.config.n_step as u64);
+        state.u64(self.config.stacked_frames as u64);
         state.u64(self.rows_pushed);
-        let rows_filled = self.rows_pushed.min(self.rows as u64) as usize;
-        let width = self.config.envs * self.config.observation_len;
-        state.observation(self.observations.slice(0..rows_filled * width));
+        let places = self.places_filled();
+        state.observation(self.observations.slice(0..places * self.frame_len));
+        if self.config.stacked_frames > 1 {
+            state.bytes_with_len(&self.older_frames[..places]);
+        }
         self.finals.save_state(state);
         state.u64(self.transitions_pushed);
         let column = |of: fn(&Transition) -> u32| self.transitions.iter().map(of).collect::<Vec<_>>();
@@ -209,17 +302,37 @@ impl ReplayStore {
         state.expect_u64("replay capacity", self.config.capacity as u64)?;
         state.expect_u64("number of environments", self.config.envs as u64)?;
         state.expect_u64("steps of a transition", self.config.n_step as u64)?;
+        state.expect_u64("frames of an observation", self.config.stacked_frames as u64)?;
         loaded.rows_pushed = state.u64_at_most("rows pushed", MOST_PUSHED)?;
-        let rows_filled = loaded.rows_pushed.min(self.rows as u64) as usize;
-        let filled = rows_filled * self.config.envs * self.config.observation_len;
+        let filled = loaded.places_filled() * self.frame_len;
         let observations = state.observation("replay observations", self.config.element)?;
         if observations.len() != filled {
             return Err(StateError::mismatch("replay observations", filled, observations.len()));
         }
         loaded.observations.slice_mut(0..filled).copy_from(observations.as_observation());
+        if self.config.stacked_frames > 1 {
+            loaded.load_older_frames(state.bytes_with_len("older frames")?)?;
+        }
         loaded.finals.load_state(state, self.config.capacity as u64 + 1)?;
         loaded.load_transitions(state)?;
         *self = loaded;
+        Ok(())
+    }
+
+    /// Places of the ring that hold an observation.
+    fn places_filled(&self) -> usize {
+        self.rows_pushed.min(self.rows as u64) as usize * self.config.envs
+    }
+
+    fn load_older_frames(&mut self, older_frames: &[u8]) -> Result<(), StateError> {
+        let most = self.config.stacked_frames - 1;
+        if older_frames.len() != self.places_filled() {
+            return Err(StateError::mismatch("older frames", self.places_filled(), older_frames.len()));
+        }
+        if let Some(wrong) = older_frames.iter().find(|older| usize::from(**older) > most) {
+            return Err(StateError::mismatch("older frames of a row", format!("at most {most}"), wrong));
+        }
+        self.older_frames[..older_frames.len()].copy_from_slice(older_frames);
         Ok(())
     }
 

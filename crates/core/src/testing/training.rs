@@ -86,6 +86,7 @@ pub fn train_on_probe(
         n_step,
         element: vector_env.element(),
         observation_len: vector_env.observation_len(),
+        stacked_frames: 1,
     };
     let mut store = ReplayStore::new(config);
     let policy = Box::new(EpsilonGreedy::new(seed, envs, actions));

@@ -7,8 +7,8 @@ use deepq_core::loss::{Loss, QLearning};
 use deepq_core::network::{NetworkSpec, SpecError};
 use deepq_core::replay::{ReplayStore, ReplayStoreConfig, Sampler};
 use deepq_core::{
-    Actor, ActorConfig, CallMonitor, ElementKind, EpsilonGreedy, Learner, LearnerConfig, Progress,
-    RandomStream, consecutive_seeds,
+    Actor, ActorConfig, CallMonitor, EpsilonGreedy, Learner, LearnerConfig, Progress, RandomStream,
+    consecutive_seeds,
 };
 use deepq_envs::Registry;
 
@@ -53,6 +53,7 @@ impl Trainer {
             n_step: config.learning.n_step,
             element: envs.element(),
             observation_len: envs.observation_len(),
+            stacked_frames: envs.spec().stacked_frames,
         };
         check_memory(&store_config)?;
         check_network_memory(config, &spec)?;
@@ -108,18 +109,7 @@ fn make_loss(config: &Config) -> Box<dyn Loss> {
 
 /// Refuses a memory of past transitions that this machine does not have room for.
 fn check_memory(config: &ReplayStoreConfig) -> Result<(), ConfigError> {
-    let element_bytes = match config.element {
-        ElementKind::F32 => 4,
-        ElementKind::U8 => 1,
-    };
-    let [capacity, envs, n_step, observation_len] =
-        [config.capacity, config.envs, config.n_step, config.observation_len].map(|number| number as u64);
-    // As many rows as the store has: those of its transitions, and those that are pending.
-    let rows = capacity.div_ceil(envs.max(1)).saturating_add(n_step.saturating_mul(2)).saturating_add(1);
-    let observations = rows.saturating_mul(envs);
-    let observation_bytes = observation_len.saturating_mul(element_bytes);
-    let needed = observations.saturating_mul(observation_bytes).saturating_add(capacity.saturating_mul(20));
-    check_room("replay.capacity", &format!("{} transitions", config.capacity), needed)
+    check_room("replay.capacity", &format!("{} transitions", config.capacity), config.bytes())
 }
 
 /// Refuses a network that this machine does not have room for.
