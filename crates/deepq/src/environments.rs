@@ -1,16 +1,25 @@
 //! The environments of a run, as its configuration wants them.
 
-use deepq_core::{CallMonitor, Env, EnvSpec, GuardedEnv, Space, VectorEnv};
+use deepq_core::{CallMonitor, Env, EnvError, EnvSpec, GuardedEnv, Space, VectorEnv};
 use deepq_envs::Registry;
+use deepq_envs::wrappers::{
+    FlattenObservation, ObservationStatistics, RecordEpisodeStatistics, Statistics, WrapperConfig, wrap,
+};
 
+use crate::Policy;
 use crate::config::{ConfigError, EnvConfig};
 
-/// Makes the environments of a run.
+/// Makes the environments of a run: with the options and within the wrappers of its configuration. Observations
+/// of a space that is no box are [flattened](FlattenObservation), so that a network can take them.
+///
+/// Where the configuration normalises observations, all environments of one factory and of its clones share the
+/// statistics: those for training gather them, those for evaluation use them.
 #[derive(Clone)]
 pub struct EnvFactory {
     registry: Registry,
     config: EnvConfig,
     spec: EnvSpec,
+    statistics: ObservationStatistics,
 }
 
 impl EnvFactory {
@@ -19,8 +28,10 @@ impl EnvFactory {
     /// # Errors
     /// Where no such environment can be made.
     pub fn new(registry: &Registry, config: &EnvConfig) -> Result<Self, ConfigError> {
-        let spec = make(registry, config)?.spec().clone();
-        Ok(Self { registry: registry.clone(), config: config.clone(), spec })
+        let (registry, config, statistics) = (registry.clone(), config.clone(), ObservationStatistics::new());
+        let env = make(&registry, &config, Statistics::Frozen(&statistics))?;
+        let spec = env.spec().clone();
+        Ok(Self { registry, config, spec, statistics })
     }
 
     /// What is known of each of them.
@@ -33,7 +44,8 @@ impl EnvFactory {
     /// # Errors
     /// Where they cannot be made.
     pub fn training(&self, monitor: &CallMonitor) -> Result<VectorEnv, ConfigError> {
-        let envs = (0..self.config.copies).map(|_| make(&self.registry, &self.config));
+        let statistics = Statistics::Updated(&self.statistics);
+        let envs = (0..self.config.copies).map(|_| make(&self.registry, &self.config, statistics));
         let envs = envs.collect::<Result<Vec<_>, _>>()?;
         let envs = VectorEnv::new(envs).map_err(|error| ConfigError::new("env.id", error.to_string()))?;
         Ok(envs.watched_by(monitor))
@@ -44,16 +56,43 @@ impl EnvFactory {
     /// # Errors
     /// Where it cannot be made.
     pub fn evaluation(&self, index: usize) -> Result<GuardedEnv, ConfigError> {
-        Ok(GuardedEnv::new(index, make(&self.registry, &self.config)?))
+        let env = make(&self.registry, &self.config, Statistics::Frozen(&self.statistics))?;
+        Ok(GuardedEnv::new(index, env))
+    }
+
+    /// The statistics that observations are normalised by as they are now; `None` where they are not normalised.
+    pub fn statistics(&self) -> Option<ObservationStatistics> {
+        let normalizes =
+            |wrapper: &WrapperConfig| matches!(wrapper, WrapperConfig::NormalizeObservation { .. });
+        self.config.wrappers.iter().any(normalizes).then(|| self.statistics.copy())
+    }
+
+    /// Lets the environments show observations as `policy` has learned to see them.
+    pub fn show_to(&self, policy: &Policy) {
+        if let Some(statistics) = policy.statistics() {
+            self.statistics.assign(statistics);
+        }
     }
 }
 
 /// An environment that a network can act in.
-fn make(registry: &Registry, config: &EnvConfig) -> Result<Box<dyn Env>, ConfigError> {
+fn make(
+    registry: &Registry,
+    config: &EnvConfig,
+    statistics: Statistics<'_>,
+) -> Result<Box<dyn Env>, ConfigError> {
     let env = registry.make_with(&config.id, config.options.clone().into());
-    let env = env.map_err(|error| ConfigError::from_make("env.id", &error))?;
-    match &env.spec().observation_space {
-        Space::Box(_) => Ok(env),
-        space => Err(ConfigError::new("env.id", format!("observations of {space:?} fit no network"))),
+    let mut env = env.map_err(|error| ConfigError::from_make("env.id", &error))?;
+    if !config.wrappers.is_empty() {
+        env = Box::new(RecordEpisodeStatistics::new(env));
     }
+    for (place, wrapper) in config.wrappers.iter().enumerate() {
+        let wrong = |error: EnvError| ConfigError::new(format!("env.wrappers.{place}"), error.to_string());
+        env = wrap(env, wrapper, Some(statistics)).map_err(wrong)?;
+    }
+    if matches!(env.spec().observation_space, Space::Box(_)) {
+        return Ok(env);
+    }
+    let flat = FlattenObservation::new(env);
+    Ok(Box::new(flat.map_err(|error| ConfigError::new("env.id", error.to_string()))?))
 }

@@ -134,6 +134,7 @@ impl Evaluator {
     /// # Errors
     /// Where an environment fails.
     pub fn evaluate_policy(&mut self, policy: &mut Policy, seeds: &[u64]) -> Result<Vec<f64>, Error> {
+        self.factory.show_to(policy);
         let (network, parameters) = policy.network_mut();
         self.evaluate(network, parameters, seeds)
     }

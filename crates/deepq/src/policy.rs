@@ -4,11 +4,13 @@ use deepq_core::loss::argmax;
 use deepq_core::network::{NetworkSpec, OptimizerConfig, Parameters, QNetwork, SpecError};
 use deepq_core::{Observation, RandomStream};
 use deepq_cpu::CpuNetwork;
+use deepq_envs::wrappers::ObservationStatistics;
 
 /// A network that acts greedily.
 pub struct Policy {
     network: Box<dyn QNetwork>,
     q: Vec<f32>,
+    statistics: Option<ObservationStatistics>,
 }
 
 impl Policy {
@@ -24,7 +26,17 @@ impl Policy {
         let mut stream = RandomStream::new(0, "initialization", 0);
         let mut network = CpuNetwork::new(spec, OptimizerConfig::default(), &mut stream)?;
         network.set_parameters(Parameters::Online, parameters);
-        Ok(Self { network: Box::new(network), q: vec![] })
+        Ok(Self { network: Box::new(network), q: vec![], statistics: None })
+    }
+
+    /// The same for observations that were normalised by `statistics`.
+    pub fn with_statistics(self, statistics: Option<ObservationStatistics>) -> Self {
+        Self { statistics, ..self }
+    }
+
+    /// What the observations it learned from were normalised by; `None` where they were not.
+    pub fn statistics(&self) -> Option<&ObservationStatistics> {
+        self.statistics.as_ref()
     }
 
     /// What its network is made of.

@@ -198,3 +198,45 @@ fn a_state_of_another_seed_or_configuration_is_refused() {
     refused(config_of(&["learning.n_step=9"]), 11);
     refused(config_of(&["optimizer={kind=\"adamw\"}"]), 11);
 }
+
+const WRAPPERS: &str = "env.wrappers=[{kind=\"sticky-actions\",probability=0.1},{kind=\"action-repeat\",times=2},\
+                        {kind=\"normalize-observation\",clip=5.0},{kind=\"frame-stack\",frames=3},\
+                        {kind=\"scale-reward\",factor=0.5}]";
+
+#[test]
+fn row_18_wrapped_environments_with_statistics_and_shared_frames() {
+    let set = [
+        WRAPPERS,
+        "env.copies=2",
+        "learning.n_step=3",
+        "evaluation.every_env_steps=300",
+        "evaluation.final_policy=best",
+        "replay.capacity=150",
+    ];
+    let config = small("cleanrl-dqn", &[&set[..], &["learning.every_env_steps=4"]].concat());
+    assert_resumes(&config, &[700, 1500]);
+}
+
+#[test]
+fn row_18_every_environment() {
+    for (id, _) in deepq::envs::ids() {
+        let hidden = match id.starts_with("MinAtar/") {
+            true => "network={architecture=\"minatar\"}",
+            false => "network.hidden=[16]",
+        };
+        let set = [
+            hidden,
+            "stop={env_steps=260}",
+            "learning.start_env_steps=50",
+            "learning.every_env_steps=2",
+            "learning.batch_size=16",
+            "replay.capacity=120",
+            "recording.episodes=0",
+            "evaluation.final_episodes=1",
+        ];
+        let set: Vec<String> = set.iter().map(|setting| (*setting).to_owned()).collect();
+        let config =
+            Config::resolve(id, None, Some("dqn"), &set).unwrap_or_else(|error| panic!("{id}: {error}"));
+        assert_resumes(&config.0, &[131]);
+    }
+}

@@ -18,6 +18,7 @@ impl Episode {
     /// # Errors
     /// Where the environment cannot be made.
     pub fn new(factory: &EnvFactory, policy: Policy) -> Result<Self, ViewError> {
+        factory.show_to(&policy);
         let env = factory.evaluation(0).map_err(Error::from)?;
         let space = &env.spec().observation_space;
         let observation = ObservationBuffer::zeros(space.element(), space.len());

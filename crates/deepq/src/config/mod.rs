@@ -16,6 +16,7 @@ use deepq_core::loss::ErrorFunction;
 use deepq_core::network::{OptimizerConfig, Parameters};
 use deepq_core::replay::SamplerConfig;
 use deepq_core::{Period, Schedule, TargetUpdate};
+use deepq_envs::wrappers::WrapperConfig;
 use serde::{Deserialize, Serialize};
 
 /// All that determines a run, the seed aside.
@@ -75,12 +76,16 @@ pub struct EnvConfig {
     /// What it is made with: Gymnasium's keyword arguments, as in `{ is_slippery = false }`.
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
     pub options: toml::Table,
+    /// What is put around it, innermost first. Returns are always told as the environment itself pays them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wrappers: Vec<WrapperConfig>,
 }
 
 impl EnvConfig {
     /// One copy of the environment `id`, as it is.
     pub fn new(id: impl Into<String>) -> Self {
-        Self { id: id.into(), copies: 1, step_limit_s: a_minute(), options: toml::Table::new() }
+        let (options, wrappers) = (toml::Table::new(), vec![]);
+        Self { id: id.into(), copies: 1, step_limit_s: a_minute(), options, wrappers }
     }
 }
 

@@ -37,6 +37,7 @@ impl Config {
         check((1..=65536).contains(&self.env.copies), "env.copies", self.env.copies, "1 to 65536")?;
         let limit = self.env.step_limit_s;
         check((0.001..=1e6).contains(&limit), "env.step_limit_s", limit, "0.001 to 1000000 seconds")?;
+        self.validate_wrappers()?;
         let capacity = self.replay.capacity;
         check((1..=MOST_TRANSITIONS).contains(&capacity), "replay.capacity", capacity, "1 to 536870912")?;
         let (keep, every) = (self.checkpoint.keep, self.checkpoint.every_env_steps);
@@ -46,6 +47,19 @@ impl Config {
             Some(period) => check_period(period, "log.period"),
             None => Ok(()),
         }
+    }
+
+    fn validate_wrappers(&self) -> Result<(), ConfigError> {
+        let wrappers = &self.env.wrappers;
+        for (place, wrapper) in wrappers.iter().enumerate() {
+            let key = format!("env.wrappers.{place}");
+            wrapper.check().map_err(|error| ConfigError::new(&key, error.to_string()))?;
+            if wrappers[..place].iter().any(|before| before.kind() == wrapper.kind()) {
+                let message = format!("'{}' stands in the list already; once is enough", wrapper.kind());
+                return Err(ConfigError::new(key, message));
+            }
+        }
+        Ok(())
     }
 
     fn validate_stop(&self) -> Result<(), ConfigError> {

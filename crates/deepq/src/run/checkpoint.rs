@@ -153,7 +153,12 @@ fn write_parts(folder: &Path, trainer: &Trainer) -> Result<(), Error> {
     create_folder(folder)?;
     let (state, progress) = (trainer.state(), trainer.progress());
     let sets: [(&str, &[f32]); 2] = [("online.", &state.online), ("target.", &state.target)];
-    let network = weights_file(&folder.join(NETWORK), trainer.network().layout(), &sets)?;
+    let network = weights_file(
+        &folder.join(NETWORK),
+        trainer.network().layout(),
+        &sets,
+        trainer.observation_statistics().as_ref(),
+    )?;
     let mut manifest = Manifest {
         format: FORMAT,
         deepq: env!("CARGO_PKG_VERSION").into(),
@@ -209,10 +214,9 @@ pub(super) fn read(folder: &Path, layout: &ParameterLayout) -> Result<TrainerSta
     })
 }
 
-/// Reads the parameters of one network of a checkpoint.
-pub(super) fn read_policy(folder: &Path, layout: &ParameterLayout, prefix: &str) -> Result<Vec<f32>, Error> {
-    let network = Manifest::read(folder)?.verified(folder, NETWORK)?;
-    parse_weights(&folder.join(NETWORK), &network, layout, prefix)
+/// The file with the networks of a checkpoint and its contents, length and checksum verified.
+pub(super) fn read_network(folder: &Path) -> Result<(PathBuf, Vec<u8>), Error> {
+    Ok((folder.join(NETWORK), Manifest::read(folder)?.verified(folder, NETWORK)?))
 }
 
 impl Manifest {

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use super::checkpoint::{self, CheckpointChoice};
 use super::files::{create_folder, read_json_lines, write_atomically};
 use super::metrics::{EvaluationLine, MetricsLine};
-use super::weights::{parse_weights, weights_file};
+use super::weights::{parse_statistics, parse_weights, weights_file};
 use crate::config::{ConfigError, FinalPolicy};
 use crate::{Config, EnvFactory, Error, Policy, Trainer, network_spec_of};
 
@@ -305,7 +305,9 @@ impl RunDirectory {
         let best = self.path.join("best");
         create_folder(&best)?;
         let path = best.join("network.safetensors");
-        write_atomically(&path, &weights_file(&path, trainer.network().layout(), &[("", parameters)])?)?;
+        let statistics = trainer.best_observation_statistics();
+        let file = weights_file(&path, trainer.network().layout(), &[("", parameters)], statistics)?;
+        write_atomically(&path, &file)?;
         let told = serde_json::json!({ "env_steps": env_steps, "mean_return": mean_return });
         write_atomically(&best.join("state.json"), told.to_string().as_bytes())
     }
@@ -339,22 +341,29 @@ impl RunDirectory {
             CheckpointChoice::Final => config.evaluation.final_policy == FinalPolicy::Best && best.exists(),
             CheckpointChoice::Last | CheckpointChoice::EnvSteps(_) => false,
         };
-        let parameters = if wants_best {
+        let (file, weights, prefix) = if wants_best {
             if !best.exists() {
                 let message =
                     "this run was not evaluated while training, so none of its policies is the best";
                 return Err(Error::run(&self.path, message, "use --checkpoint last"));
             }
-            let file = fs::read(&best).map_err(|error| Error::io("cannot read", &best, error))?;
-            parse_weights(&best, &file, &layout, "")?
+            let weights = fs::read(&best).map_err(|error| Error::io("cannot read", &best, error))?;
+            (best, weights, "")
         } else {
             let prefix = match config.evaluation.parameters {
                 Parameters::Online => "online.",
                 Parameters::Target => "target.",
             };
-            checkpoint::read_policy(&self.checkpoint_folder(choice)?, &layout, prefix)?
+            let (file, weights) = checkpoint::read_network(&self.checkpoint_folder(choice)?)?;
+            (file, weights, prefix)
         };
-        Policy::new(&spec, &parameters).map_err(|error| Error::damaged(&self.path, error))
+        let parameters = parse_weights(&file, &weights, &layout, prefix)?;
+        let policy = Policy::new(&spec, &parameters).map_err(|error| Error::damaged(&self.path, error))?;
+        let statistics = match self.env_factory(registry)?.statistics() {
+            Some(_) => Some(parse_statistics(&file, &weights)?),
+            None => None,
+        };
+        Ok(policy.with_statistics(statistics))
     }
 
     fn checkpoint_folder(&self, choice: CheckpointChoice) -> Result<PathBuf, Error> {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use deepq_core::network::ParameterLayout;
+use deepq_envs::wrappers::ObservationStatistics;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 
@@ -12,13 +13,25 @@ use crate::Error;
 /// The only entry of a file's metadata: with more of them, their order and so the file's bytes would vary.
 const CHECKSUM: &str = "crc32c";
 
+/// The names of the statistics that observations were normalised by, in a file that has them.
+const STATISTICS: [&str; 3] = ["observation.count", "observation.mean", "observation.variance"];
+
 /// A safetensors file of sets of parameters, each in the order of `layout`, each with a prefix to its tensors'
-/// names; `path` is its name for messages.
+/// names, and of the statistics that observations are normalised by; `path` is its name for messages.
 pub(super) fn weights_file(
     path: &Path,
     layout: &ParameterLayout,
     sets: &[(&str, &[f32])],
+    statistics: Option<&ObservationStatistics>,
 ) -> Result<Vec<u8>, Error> {
+    let little_endian = |values: &[f64]| values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let statistics: Vec<(&str, Vec<u8>)> = match statistics {
+        Some(statistics) => {
+            let numbers = [vec![statistics.count()], statistics.mean(), statistics.variance()];
+            STATISTICS.into_iter().zip(numbers.iter().map(|numbers| little_endian(numbers))).collect()
+        }
+        None => vec![],
+    };
     let bytes: Vec<Vec<u8>> = sets
         .iter()
         .map(|(_, values)| values.iter().flat_map(|value| value.to_le_bytes()).collect())
@@ -32,6 +45,9 @@ pub(super) fn weights_file(
                 let view = TensorView::new(Dtype::F32, tensor.shape.clone(), data)?;
                 tensors.push((format!("{prefix}{}", tensor.name), view));
             }
+        }
+        for (name, bytes) in &statistics {
+            tensors.push(((*name).to_owned(), TensorView::new(Dtype::F64, vec![bytes.len() / 8], bytes)?));
         }
         safetensors::serialize(tensors, metadata)
     };
@@ -85,4 +101,23 @@ pub(super) fn parse_weights(
         true => Ok(values),
         false => Err(Error::damaged(path, "holds parameters that are not finite numbers")),
     }
+}
+
+/// The statistics in a file whose checksum [`parse_weights`] has verified; `path` is its name for messages.
+pub(super) fn parse_statistics(path: &Path, file: &[u8]) -> Result<ObservationStatistics, Error> {
+    let tensors = SafeTensors::deserialize(file).map_err(|error| Error::damaged(path, error))?;
+    let numbers = |name: &str| -> Result<Vec<f64>, Error> {
+        let tensor =
+            tensors.tensor(name).map_err(|error| Error::damaged(path, format!("{name}: {error}")))?;
+        match tensor.dtype() {
+            Dtype::F64 => {
+                Ok(tensor.data().as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect())
+            }
+            other => Err(Error::damaged(path, format!("{name}: expected F64, found {other:?}"))),
+        }
+    };
+    let [count, mean, variance] = STATISTICS;
+    let count = numbers(count)?.first().copied().unwrap_or(f64::NAN);
+    ObservationStatistics::from_parts(count, numbers(mean)?, numbers(variance)?)
+        .map_err(|error| Error::damaged(path, error))
 }

@@ -15,10 +15,12 @@ use deepq_core::network::QNetwork;
 use deepq_core::replay::{ReplayStore, Sampler};
 use deepq_core::{Actor, CallMonitor, LearnMetrics, Learner, Period, Progress, RandomStream};
 
+use deepq_envs::wrappers::ObservationStatistics;
+
 use crate::config::{Config, FinalPolicy};
 use crate::evaluation::evaluation_seeds_at;
 use crate::events::{EpisodeEnded, Evaluated, Event, Observer};
-use crate::{Error, Evaluator, Policy, statistics};
+use crate::{EnvFactory, Error, Evaluator, Policy, statistics};
 
 /// Why training ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +43,8 @@ struct Best {
     env_steps: u64,
     gradient_steps: u64,
     parameters: Vec<f32>,
+    /// What its observations were normalised by, where they were.
+    statistics: Option<ObservationStatistics>,
 }
 
 /// Sums over the batches since the end of the last episode.
@@ -73,6 +77,7 @@ pub struct Trainer {
     store: ReplayStore,
     sampler: Sampler,
     replay_stream: RandomStream,
+    factory: EnvFactory,
     evaluator: Evaluator,
     monitor: CallMonitor,
     progress: Progress,
@@ -129,6 +134,16 @@ impl Trainer {
         self.best.as_ref().map(|best| (best.env_steps, best.mean_return, &best.parameters[..]))
     }
 
+    /// What observations are normalised by now; `None` where the configuration does not normalise them.
+    pub fn observation_statistics(&self) -> Option<ObservationStatistics> {
+        self.factory.statistics()
+    }
+
+    /// What observations were normalised by when the [best](Self::best) policy was taken.
+    pub fn best_observation_statistics(&self) -> Option<&ObservationStatistics> {
+        self.best.as_ref()?.statistics.as_ref()
+    }
+
     /// Env steps and gradient steps at which the policy it [ends with](Self::policy) was taken.
     pub fn policy_taken_at(&self) -> (u64, u64) {
         match (self.config.evaluation.final_policy, &self.best) {
@@ -140,12 +155,13 @@ impl Trainer {
     /// The policy that training has come to: the last one or the best one, as the configuration says.
     pub fn policy(&self) -> Policy {
         let network = self.learner.network();
-        let parameters = match (self.config.evaluation.final_policy, &self.best) {
-            (FinalPolicy::Best, Some(best)) => best.parameters.clone(),
-            _ => network.parameters(self.config.evaluation.parameters),
+        let (parameters, statistics) = match (self.config.evaluation.final_policy, &self.best) {
+            (FinalPolicy::Best, Some(best)) => (best.parameters.clone(), best.statistics.clone()),
+            _ => (network.parameters(self.config.evaluation.parameters), self.observation_statistics()),
         };
         Policy::new(network.spec(), &parameters)
             .expect("the network of a trainer was checked when it was made")
+            .with_statistics(statistics)
     }
 
     /// Trains until the configuration, an evaluation or an observer says stop.
@@ -290,7 +306,9 @@ impl Trainer {
         if is_best {
             let parameters = self.learner.network().parameters(evaluation.parameters);
             let Progress { env_steps, gradient_steps, .. } = self.progress;
-            self.best = Some(Best { mean_return, episodes, env_steps, gradient_steps, parameters });
+            let statistics = self.observation_statistics();
+            self.best =
+                Some(Best { mean_return, episodes, env_steps, gradient_steps, parameters, statistics });
         }
         is_best
     }

@@ -3,6 +3,8 @@
 use deepq_core::network::Parameters;
 use deepq_core::{Progress, StateError, StateReader, StateWriter};
 
+use deepq_envs::wrappers::ObservationStatistics;
+
 use super::{Best, Learned, Trainer};
 
 /// The parts of a trainer's state, each of which becomes one file of a checkpoint.
@@ -59,6 +61,9 @@ impl Trainer {
             state.u64(best.env_steps);
             state.u64(best.gradient_steps);
             state.f32_slice(&best.parameters);
+            if let Some(statistics) = &best.statistics {
+                state.bytes_with_len(statistics.to_json().as_bytes());
+            }
         }
     }
 
@@ -114,10 +119,22 @@ impl Trainer {
                 env_steps: state.u64("env steps of the best policy")?,
                 gradient_steps: state.u64("gradient steps of the best policy")?,
                 parameters: vec![0.0; parameters],
+                statistics: None,
             };
             state.f32_slice("best parameters", &mut best.parameters)?;
+            if self.factory.statistics().is_some() {
+                best.statistics = Some(statistics_of(state.bytes_with_len("best statistics")?)?);
+            }
             self.best = Some(best);
         }
         Ok(())
     }
+}
+
+fn statistics_of(json: &[u8]) -> Result<ObservationStatistics, StateError> {
+    let wrong = |error: &dyn std::fmt::Display| {
+        StateError::mismatch("statistics of observations", "their JSON", error.to_string())
+    };
+    let json = std::str::from_utf8(json).map_err(|error| wrong(&error))?;
+    ObservationStatistics::from_json(json).map_err(|error| wrong(&error))
 }

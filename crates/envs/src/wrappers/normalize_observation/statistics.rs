@@ -71,6 +71,23 @@ impl ObservationStatistics {
         Self { shared: Arc::new(Mutex::new(self.lock().clone())) }
     }
 
+    /// Statistics from their numbers: as [`count`](Self::count), [`mean`](Self::mean) and
+    /// [`variance`](Self::variance) give them.
+    ///
+    /// # Errors
+    /// Where they are none that statistics can have.
+    pub fn from_parts(count: f64, mean: Vec<f64>, variance: Vec<f64>) -> Result<Self, StatisticsError> {
+        let moments = Moments { count, mean, variance };
+        moments.check()?;
+        Ok(Self { shared: Arc::new(Mutex::new(moments)) })
+    }
+
+    /// Takes over the numbers of `other`, for all handles to these statistics.
+    pub fn assign(&self, other: &Self) {
+        let moments = other.lock().clone();
+        self.set(moments);
+    }
+
     /// How many observations were seen, and 10⁻⁴ for the start.
     pub fn count(&self) -> f64 {
         self.lock().count
