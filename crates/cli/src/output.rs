@@ -10,6 +10,7 @@ use crate::args::Global;
 use crate::failure::Failure;
 
 /// Where and how much is printed.
+#[derive(Clone, Copy)]
 pub(crate) struct Output {
     json: bool,
     quiet: bool,

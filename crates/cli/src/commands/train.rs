@@ -3,12 +3,15 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use deepq::config::{Config, ConfigError};
 use deepq::events::{Answer, Event, Observer};
-use deepq::run::{CheckpointChoice, RunStatus, RunSummary, SeedsSummary, TrainRequest, train, train_seeds};
+use deepq::run::{
+    CheckpointChoice, HangHandler, RunStatus, RunSummary, SeedsSummary, TrainRequest, train, train_seeds,
+};
 use deepq::{EnvFactory, Progress, Registry, RunDirectory};
 use deepq_view::recorder::{RecordRequest, Recording, record};
 use deepq_view::report::write_report;
@@ -25,6 +28,7 @@ pub(crate) fn run(args: &Train, output: &Output) -> Result<ExitCode, Failure> {
     let mut request = request(args)?;
     let interrupt = Interrupt::watch()?;
     request.stop_flag = interrupt.stop_flag();
+    request.on_hang = Some(end_with(*output));
     match args.seeds {
         Some(count) => run_seeds(args, &request, count, &interrupt, output),
         None => run_one(args, &request, &interrupt, output),
@@ -45,6 +49,16 @@ fn request(args: &Train) -> Result<TrainRequest, Failure> {
     request.out = args.out.clone();
     request.command = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
     Ok(request)
+}
+
+/// An environment that hangs holds its thread for good: the program ends from another one.
+fn end_with(output: Output) -> HangHandler {
+    Arc::new(move |failure| {
+        let mut failure = Failure::from(deepq::Error::from(failure));
+        failure.help = Some("env.step_limit_s says how long a step or a reset may take".into());
+        output.failure(&failure);
+        std::process::exit(failure.code.into());
+    })
 }
 
 fn run_one(

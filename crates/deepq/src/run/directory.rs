@@ -259,11 +259,9 @@ impl RunDirectory {
     }
 
     pub(super) fn write_info(&self, info: &RunInfo) -> Result<(), Error> {
-        let path = self.path.join("run.json");
-        let text = serde_json::to_vec_pretty(info).map_err(|error| Error::damaged(&path, error))?;
-        write_atomically(&path, &text).or_else(|_| {
+        write_run_info(&self.path, info).or_else(|_| {
             self.release_reserve();
-            write_atomically(&path, &text)
+            write_run_info(&self.path, info)
         })
     }
 
@@ -394,6 +392,13 @@ impl RunDirectory {
     pub fn newest_state(&self, trainer: &Trainer) -> Result<crate::TrainerState, Error> {
         checkpoint::read(&self.checkpoint_folder(CheckpointChoice::Last)?, trainer.network().layout())
     }
+}
+
+/// Writes `run.json` into a run's folder.
+pub(super) fn write_run_info(folder: &Path, info: &RunInfo) -> Result<(), Error> {
+    let path = folder.join("run.json");
+    let text = serde_json::to_vec_pretty(info).map_err(|error| Error::damaged(&path, error))?;
+    write_atomically(&path, &text)
 }
 
 /// A name with all that has a meaning in paths replaced.

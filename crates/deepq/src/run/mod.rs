@@ -20,6 +20,7 @@ mod files;
 mod metrics;
 mod seeds;
 mod session;
+mod watchdog;
 mod weights;
 
 pub use checkpoint::CheckpointChoice;
@@ -27,4 +28,4 @@ pub use directory::{RunDirectory, RunInfo, RunStatus};
 pub use files::{read_json_lines, write_atomically};
 pub use metrics::{EvaluationLine, MetricsLine};
 pub use seeds::{AcrossSeeds, SeedsSummary, train_seeds};
-pub use session::{RunSummary, TrainRequest, train};
+pub use session::{HangHandler, RunSummary, TrainRequest, train};

@@ -3,18 +3,23 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use deepq_core::Progress;
 use deepq_core::network::Parameters;
+use deepq_core::{EnvFailure, Progress};
 use deepq_cpu::InstructionSet;
 use deepq_envs::Registry;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::directory::{RunDirectory, RunInfo, RunStatus, iso_8601};
+use super::directory::{RunDirectory, RunInfo, RunStatus, iso_8601, write_run_info};
 use super::metrics::MetricsWriter;
+use super::watchdog::Watchdog;
 use crate::events::{Answer, Event, Observer};
 use crate::{Config, EnvFactory, Error, EvaluationSummary, Evaluator, StopReason, Trainer, evaluation_seeds};
+
+/// What to do where an environment hangs.
+pub type HangHandler = Arc<dyn Fn(EnvFailure) + Send + Sync>;
 
 /// What to train, and where to write it.
 #[derive(Clone)]
@@ -35,6 +40,10 @@ pub struct TrainRequest {
     pub stop_flag: Arc<AtomicBool>,
     /// Whether other runs go on beside it, which leaves it one thread where the configuration has no other number.
     pub beside_others: bool,
+    /// What to do, from another thread, where a call of the environment lasts longer than `env.step_limit_s`, after
+    /// `run.json` was told. Nothing can take the thread back that the environment holds: a program will want to
+    /// end itself here. All that was written stays whole.
+    pub on_hang: Option<HangHandler>,
 }
 
 impl TrainRequest {
@@ -49,6 +58,7 @@ impl TrainRequest {
             registry: Registry::builtin(),
             stop_flag: Arc::new(AtomicBool::new(false)),
             beside_others: false,
+            on_hang: None,
         }
     }
 }
@@ -119,7 +129,9 @@ pub fn train(request: &TrainRequest, observer: &mut dyn Observer) -> Result<RunS
         None => RunDirectory::create_fresh(&request.config.env.id, &request.config.algo, request.seed)?,
     };
     let (directory, mut info) = begin_or_abandon(request, &trainer, directory, !was_there)?;
+    let watchdog = watch(request, &trainer, &directory, &info)?;
     let outcome = train_in(request, &mut trainer, &directory, &mut info, observer);
+    drop(watchdog);
     if let Err(error) = &outcome {
         info.status = RunStatus::Failed;
         info.error = Some(error.to_string());
@@ -127,6 +139,28 @@ pub fn train(request: &TrainRequest, observer: &mut dyn Observer) -> Result<RunS
         let _ = directory.write_info(&info);
     }
     outcome
+}
+
+/// Lets somebody notice where an environment hangs.
+fn watch(
+    request: &TrainRequest,
+    trainer: &Trainer,
+    directory: &RunDirectory,
+    info: &RunInfo,
+) -> Result<Watchdog, Error> {
+    let (path, mut info, on_hang) = (directory.path().to_owned(), info.clone(), request.on_hang.clone());
+    let limit = Duration::from_secs_f64(request.config.env.step_limit_s);
+    let tell = move |failure: EnvFailure| {
+        info.status = RunStatus::Failed;
+        info.error = Some(failure.to_string());
+        // What went wrong is worth more than that it could not be noted.
+        let _ = write_run_info(&path, &info);
+        if let Some(on_hang) = on_hang {
+            on_hang(failure);
+        }
+    };
+    Watchdog::start(trainer.call_monitor(), limit, tell)
+        .map_err(|error| Error::io("cannot start a thread for", directory.path(), error))
 }
 
 /// As [`begin`]; where it fails, for a full disk for example, the folder is as it was before and can be used again.
@@ -233,7 +267,8 @@ fn check_finite(trainer: &Trainer) -> Result<(), Error> {
 /// The returns of the policy a trainer ended with, in episodes that it has not seen.
 fn judge(request: &TrainRequest, trainer: &Trainer) -> Result<Vec<f64>, Error> {
     let seeds = evaluation_seeds(request.seed, "final-evaluation", request.config.evaluation.final_episodes);
-    let mut evaluator = Evaluator::within(EnvFactory::new(&request.registry, &request.config.env)?);
+    let factory = EnvFactory::new(&request.registry, &request.config.env)?;
+    let mut evaluator = Evaluator::within(factory).watched_by(&trainer.call_monitor());
     evaluator.evaluate_policy(&mut trainer.policy(), &seeds)
 }
 
