@@ -134,8 +134,8 @@ impl VectorEnv {
         assert_eq!(actions.len(), self.len(), "one action an environment");
         self.finished.clear();
         if self.any_elsewhere {
-            let calls = self.envs.iter_mut().zip(actions);
-            calls.map(|(env, action)| env.begin_step(*action)).collect::<Result<(), _>>()?;
+            let mut calls = self.envs.iter_mut().zip(actions);
+            calls.try_for_each(|(env, action)| env.begin_step(*action))?;
         }
         for (index, &action) in actions.iter().enumerate() {
             self.step_one(index, action)?;
