@@ -20,6 +20,7 @@
 //! both use. `fixtures/gymnasium` holds what Gymnasium gave, and the scripts that asked it.
 
 pub mod box2d;
+pub mod check;
 pub mod classic_control;
 pub mod minatar;
 pub mod numpy_random;
