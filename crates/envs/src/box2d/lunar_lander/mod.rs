@@ -14,9 +14,10 @@
 //! steps. Solved is a mean return of 200.
 //!
 //! # Bits
-//! On x86-64 with glibc all is equal to Gymnasium's, bit for bit, with its Box2D 2.3 and without rendering, wind
-//! or not. Elsewhere, as on AArch64, episodes repeat themselves exactly too, but Gymnasium's own differ there from
-//! those of x86-64: sines are another C library's, and a difference in the last bit grows at the first contact.
+//! With glibc, on x86-64 and on AArch64, all is equal to Gymnasium's (on x86-64), bit for bit, with wind or without.
+//! With another C library, whose sines have other last bits, an episode repeats itself exactly too, but goes its own
+//! way from the first contact on. Watching changes nothing: the particles of exhaust fly in a world of their own,
+//! which is made for a picture.
 //!
 //! # State
 //! The state of a world of Box2D is spread over lists, trees and caches. A saved state therefore is the random
