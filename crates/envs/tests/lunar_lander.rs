@@ -61,8 +61,13 @@ fn future(env: &mut dyn Env, from: usize) -> Vec<Seen> {
 }
 
 fn assert_resumable(make: fn() -> TimeLimit<LunarLander>, seed: u64) {
+    let begun = |env: &mut dyn Env, seed| {
+        env.reset(Some(seed), ObservationMut::F32(&mut [0.0; 8])).unwrap();
+        (0..30).for_each(|index| assert!(!step(env, gently(index)).2));
+    };
     let mut env = make();
-    env.reset(Some(seed), ObservationMut::F32(&mut [0.0; 8])).unwrap();
+    begun(&mut env, seed);
+    env.reset(None, ObservationMut::F32(&mut [0.0; 8])).unwrap();
     let (mut touching, mut beyond) = (0, 0);
     let mut ended = false;
     for steps in 0..400 {
@@ -73,7 +78,7 @@ fn assert_resumable(make: fn() -> TimeLimit<LunarLander>, seed: u64) {
         if steps % 40 == 0 || (contact && touching % 9 == 1) || (ended && beyond == 3) {
             let bytes = saved(&env);
             let (mut fresh, mut used) = (make(), make());
-            used.reset(Some(seed + 1), ObservationMut::F32(&mut [0.0; 8])).unwrap();
+            begun(&mut used, seed + 1);
             for copy in [&mut fresh, &mut used] {
                 loaded(copy, &bytes);
                 assert_eq!(saved(copy), bytes);
