@@ -13,10 +13,6 @@ use deepq_envs::minatar::{
 };
 
 const STEPS: usize = 4000;
-/// Courses tried before each action.
-const COURSES: usize = 48;
-/// Steps of a course.
-const HORIZON: usize = 40;
 /// Less than this of the best course is followed before new ones are tried.
 const FOLLOWED: usize = 2;
 
@@ -33,9 +29,19 @@ enum Aim {
     Ramp,
     /// To let aliens come down beside the cannon.
     Landing,
+    /// To shoot submarines in the very step in which they shoot, which takes a game that grows harder.
+    PartingShot,
 }
 
 impl Aim {
+    /// How many courses are tried, and how many steps they have. What seldom happens takes more of both.
+    fn effort(self) -> (usize, usize) {
+        match self {
+            Self::PartingShot => (1000, 60),
+            _ => (48, 40),
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Reward => "reward",
@@ -43,6 +49,7 @@ impl Aim {
             Self::Peace => "peace",
             Self::Ramp => "ramp",
             Self::Landing => "landing",
+            Self::PartingShot => "parting-shot",
         }
     }
 }
@@ -51,6 +58,7 @@ struct Planner<G> {
     env: MinAtar<G>,
     aim: Aim,
     observation: Vec<u8>,
+    before: Vec<u8>,
     random: RandomStream,
     best: Vec<usize>,
 }
@@ -61,6 +69,21 @@ fn landed(observation: &[u8], channels: &[&str]) -> f64 {
     let is_alien = |place: &usize| observation[place * channels.len() + alien] == 1;
     let lowest = (0..100).rfind(is_alien).unwrap_or(0) / 10;
     (90..100).filter(is_alien).count() as f64 + 0.01 * lowest as f64
+}
+
+/// How many new enemy bullets there are without a submarine beside them.
+fn parting_shots(before: &[u8], after: &[u8], channels: &[&str]) -> f64 {
+    let channel = |name| channels.iter().position(|channel| *channel == name);
+    let Some((bullet, sub)) = channel("enemy_bullet").zip(channel("enemy_sub")) else { return 0.0 };
+    let has = |observation: &[u8], place: usize, channel| observation[place * channels.len() + channel] == 1;
+    let inner = (0..100).filter(|place| (1..9).contains(&(place % 10)));
+    let sides = |place| [place - 1, place, place + 1];
+    let is_parting = |place: &usize| {
+        let comes_from_before = sides(*place).into_iter().any(|place| has(before, place, bullet));
+        let sub_is_near = sides(*place).into_iter().any(|place| has(after, place, sub));
+        has(after, *place, bullet) && !comes_from_before && !sub_is_near
+    };
+    inner.filter(is_parting).count() as f64
 }
 
 impl<G: Game> Planner<G> {
@@ -80,7 +103,7 @@ impl<G: Game> Planner<G> {
         });
         let height = chicken.map_or(0.0, |place| 9.0 - (place / 10) as f64);
         match self.aim {
-            Aim::Ramp => 4.0 * level + aboard + 0.1 * oxygen,
+            Aim::Ramp | Aim::PartingShot => 4.0 * level + aboard + 0.1 * oxygen,
             _ => 1.5 * aboard + 0.05 * oxygen + 0.1 * height,
         }
     }
@@ -90,9 +113,11 @@ impl<G: Game> Planner<G> {
         let mut observation = std::mem::take(&mut self.observation);
         let mut worth = 0.0;
         for (step, action) in course.iter().enumerate() {
+            self.before.clone_from(&observation);
             let result = env.step(*action, ObservationMut::U8(&mut observation))?;
             worth += match self.aim {
                 Aim::Peace => 0.0,
+                Aim::PartingShot => 20.0 * parting_shots(&self.before, &observation, G::CHANNELS),
                 Aim::Landing => 5.0 * landed(&observation, G::CHANNELS),
                 _ => result.reward * (1.0 - 0.01 * step as f64),
             };
@@ -112,22 +137,23 @@ impl<G: Game> Planner<G> {
     }
 
     fn look_ahead(&mut self) -> Result<(), EnvError> {
+        let (courses, horizon) = self.aim.effort();
         self.best.drain(..FOLLOWED.min(self.best.len()));
-        while self.best.len() < HORIZON {
+        while self.best.len() < horizon {
             let action = self.action();
             self.best.push(action);
         }
         let mut best = std::mem::take(&mut self.best);
         let mut worth = self.worth(&best)?;
-        for number in 0..COURSES {
-            let kept = if number % 2 == 0 { 0 } else { self.random.below(HORIZON) };
+        for number in 0..courses {
+            let kept = if number % 2 == 0 { 0 } else { self.random.below(horizon) };
             let mut course = best[..kept].to_vec();
-            while course.len() < HORIZON {
+            while course.len() < horizon {
                 let action = self.action();
                 let times = 1 + self.random.below(4);
                 course.extend(std::iter::repeat_n(action, times));
             }
-            course.truncate(HORIZON);
+            course.truncate(horizon);
             let found = self.worth(&course)?;
             if found > worth {
                 (best, worth) = (course, found);
@@ -142,15 +168,23 @@ impl<G: Game> Planner<G> {
         let mut seen = self.observation.clone();
         self.env.reset(Some(seed), ObservationMut::U8(&mut seen))?;
         let (mut reward, mut ends, mut level) = (0.0, 0, 0);
+        let mut parting = 0.0;
         let mut actions = String::new();
         for step in 0..STEPS {
             if step % FOLLOWED == 0 {
                 self.look_ahead()?;
             }
-            let reckless = matches!(self.aim, Aim::Risk | Aim::Landing) && step % 200 > 180;
+            let reckless = match self.aim {
+                Aim::Risk | Aim::Landing => step % 200 > 180,
+                // From here on submarines move too regularly.
+                Aim::PartingShot => self.env.ramp_level() > Some(6),
+                _ => false,
+            };
             let action = if reckless { self.action() } else { self.best[step % FOLLOWED] };
             actions.push(char::from(b'0' + action as u8));
+            self.before.clone_from(&seen);
             let result = self.env.step(action, ObservationMut::U8(&mut seen))?;
+            parting += parting_shots(&self.before, &seen, G::CHANNELS);
             reward += result.reward;
             level = level.max(self.env.ramp_level().unwrap_or(0));
             if result.terminated {
@@ -159,7 +193,9 @@ impl<G: Game> Planner<G> {
             }
         }
         let (id, aim) = (&self.env.spec().id, self.aim.name());
-        eprintln!("{id}, {aim}, seed {seed}: reward {reward}, {ends} ends, highest ramp level {level}");
+        eprintln!(
+            "{id}, {aim}, seed {seed}: reward {reward}, {ends} ends, highest ramp level {level}, {parting} parting shots"
+        );
         Ok(actions)
     }
 }
@@ -168,7 +204,8 @@ fn play<G: Game>(seed: u64, aim: Aim, options: MinAtarOptions) -> Result<String,
     let env = MinAtar::<G>::v0().with_options(options)?;
     let observation = vec![0; 100 * G::CHANNELS.len()];
     let random = RandomStream::new(seed, "long-play", aim as u64);
-    let actions = Planner { env, aim, observation, random, best: vec![] }.play(seed)?;
+    let actions =
+        Planner { env, aim, before: observation.clone(), observation, random, best: vec![] }.play(seed)?;
     Ok(format!(
         "{{\"game\":\"{}\",\"aim\":\"{}\",\"seed\":{seed},\"sticky_action_prob\":{:?},\
          \"difficulty_ramping\":{},\"actions\":\"{actions}\"}}",
@@ -199,6 +236,7 @@ fn main() -> Result<(), EnvError> {
         play::<Seaquest>(6, Aim::Reward, usual)?,
         play::<Seaquest>(7, Aim::Reward, smooth)?,
         play::<Seaquest>(8, Aim::Ramp, smooth)?,
+        play::<Seaquest>(10, Aim::PartingShot, usual)?,
         play::<SpaceInvaders>(1, Aim::Reward, usual)?,
         play::<SpaceInvaders>(2, Aim::Risk, smooth)?,
         play::<SpaceInvaders>(3, Aim::Peace, usual)?,

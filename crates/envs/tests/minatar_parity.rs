@@ -227,7 +227,7 @@ fn play_long<G: Game>(play: &LongPlay, actions: &str, interruptions: bool) {
 fn assert_long_plays(interruptions: bool) {
     let plays: LongPlays = fixture("long_plays.json");
     let actions: Vec<Actions> = fixture("long_play_actions.json");
-    assert_eq!((plays.plays.len(), actions.len()), (22, 22));
+    assert_eq!((plays.plays.len(), actions.len()), (23, 23));
     for (play, actions) in plays.plays.iter().zip(&actions) {
         of_game!(&*play.game, play_long(play, &actions.actions, interruptions));
     }
