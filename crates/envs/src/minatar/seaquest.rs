@@ -418,3 +418,33 @@ impl Game for Seaquest {
 }
 
 const _: () = assert!(Seaquest::CHANNELS.len() == CHANNELS);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No play is known that gets here: what is tested is the rule as it was told.
+    #[test]
+    fn of_two_submarines_alike_the_older_goes_and_the_newer_moves_on_twice() {
+        let sub = |column, move_countdown| EnemySub {
+            swimmer: Swimmer { row: 4, column, heading: Heading::Right, move_countdown },
+            shot_countdown: 4,
+        };
+        let bullet = Bullet { row: 4, column: 3, heading: Heading::Left };
+        let mut game = Seaquest {
+            enemy_subs: vec![sub(6, 2), sub(3, FIRST_MOVE_PERIOD), sub(8, 2), sub(2, 0)],
+            friendly_bullets: vec![bullet],
+            ..Seaquest::default()
+        };
+        let mut outcome = Outcome::default();
+        game.move_enemy_subs(&mut outcome);
+        assert_eq!(outcome, Outcome { reward: 1, ended: false });
+        let seen: Vec<_> = game
+            .enemy_subs
+            .iter()
+            .map(|sub| (sub.swimmer.column, sub.swimmer.move_countdown, sub.shot_countdown))
+            .collect();
+        assert_eq!(seen, [(6, 1, 3), (8, 1, 3), (3, FIRST_MOVE_PERIOD - 1, 2)]);
+        assert_eq!(game.friendly_bullets, []);
+    }
+}
