@@ -447,4 +447,15 @@ mod tests {
         assert_eq!(seen, [(6, 1, 3), (8, 1, 3), (3, FIRST_MOVE_PERIOD - 1, 2)]);
         assert_eq!(game.friendly_bullets, []);
     }
+
+    #[test]
+    fn a_submarine_whose_back_is_off_the_grid_is_refused() {
+        for (column, facing) in [(0, Heading::Right), (LAST, Heading::Left)] {
+            let mut state = StateWriter::new();
+            Seaquest { column, facing, ..Seaquest::default() }.save_state(&mut state);
+            let error = Seaquest::load_state(&mut StateReader::new(&state.into_bytes())).unwrap_err();
+            let expected = "column of the submarine: expected a column with the submarine's back on the grid";
+            assert_eq!(error.to_string(), format!("{expected}, found {column}"));
+        }
+    }
 }

@@ -237,3 +237,16 @@ fn load_board(state: &mut StateReader<'_>, what: &'static str) -> Result<Board, 
 }
 
 const _: () = assert!(SpaceInvaders::CHANNELS.len() == CHANNELS);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wave_without_aliens_is_refused() {
+        let mut state = StateWriter::new();
+        SpaceInvaders { aliens: 0, ..SpaceInvaders::default() }.save_state(&mut state);
+        let error = SpaceInvaders::load_state(&mut StateReader::new(&state.into_bytes())).unwrap_err();
+        assert_eq!(error.to_string(), "aliens: expected at least 1, found 0");
+    }
+}
