@@ -24,7 +24,8 @@ fn main() {
         println!(
             "cargo::error=It needs a C++ compiler: `apt install g++` on Debian and Ubuntu, `dnf install gcc-c++` on \
              Fedora, `xcode-select --install` on macOS, the C++ build tools of Visual Studio on Windows. CXX names \
-             another one. Without LunarLander, deepq-envs builds with default-features = false."
+             another one. Without LunarLander, deepq and \
+             deepq-envs build with default-features = false."
         );
     }
 }
