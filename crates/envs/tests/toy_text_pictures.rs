@@ -78,6 +78,7 @@ fn one_sees_where_the_elf_stands_and_looks_and_nothing_else_changes() {
 
 #[test]
 fn one_sees_all_that_there_is_to_a_taxis_state_and_its_heading() {
+    const TAXI_YELLOW: [u8; 3] = [248, 206, 70];
     let mut env = make("Taxi-v4").unwrap();
     let mut seen = HashMap::new();
     let mut numbers = HashSet::new();
@@ -86,6 +87,8 @@ fn one_sees_all_that_there_is_to_a_taxis_state_and_its_heading() {
         let mut heading = 0;
         for number in 0..30 {
             let picture = art(&env.render().unwrap());
+            let rides = state / 4 % 5 == 4;
+            assert_eq!(picture.contains(&TAXI_YELLOW), !rides, "a taxi with its passenger is green");
             assert_eq!(*seen.entry(picture).or_insert((state, heading)), (state, heading));
             numbers.insert(state);
             let action = mixed(seed, number) % 6;
