@@ -38,9 +38,10 @@ struct Row {
 
 fn envs() -> Vec<Row> {
     let registry = Registry::builtin();
+    let width = registry.ids().map(|(id, _)| id.len()).max().unwrap_or_default();
     let row = |(id, description): (&str, &str)| Row {
         json: json!({ "id": id, "description": description }),
-        text: format!("{id:<16}{description}"),
+        text: format!("{id:<width$}  {description}"),
     };
     registry.ids().map(row).collect()
 }
