@@ -52,10 +52,10 @@ impl<E: Env> Env for TimeLimit<E> {
 
     #[inline]
     fn step(&mut self, action: usize, observation: ObservationMut<'_>) -> Result<Step, EnvError> {
-        let mut step = self.env.step(action, observation)?;
+        let Step { reward, terminated, truncated } = self.env.step(action, observation)?;
         self.elapsed_steps = self.elapsed_steps.saturating_add(1);
-        step.truncated |= self.elapsed_steps >= self.max_episode_steps;
-        Ok(step)
+        let truncated = truncated | (self.elapsed_steps >= self.max_episode_steps);
+        Ok(Step { reward, terminated, truncated })
     }
 
     forward_to_inner!(env: begin_step, steps_elsewhere, action_mask, episode_statistics, render);

@@ -12,6 +12,7 @@
 mod picture;
 
 use std::f64::consts::PI;
+use std::hint::black_box;
 use std::num::NonZeroU32;
 
 use deepq_core::{
@@ -27,7 +28,8 @@ const POLE_MASS: f64 = 0.1;
 const TOTAL_MASS: f64 = POLE_MASS + 1.0;
 const HALF_POLE_LENGTH: f64 = 0.5;
 const POLE_MASS_LENGTH: f64 = POLE_MASS * HALF_POLE_LENGTH;
-const FORCE: f64 = 10.0;
+/// In newtons, by action. A table, since a branch would be guessed wrongly half the time while exploring.
+const FORCES: [f64; 2] = [-10.0, 10.0];
 const SECONDS_PER_STEP: f64 = 0.02;
 const POSITION_LIMIT: f64 = 2.4;
 const ANGLE_LIMIT: f64 = 12.0 * 2.0 * PI / 360.0;
@@ -53,6 +55,9 @@ impl CartPoleState {
     #[inline]
     fn after(self, force: f64) -> Self {
         let Self { position, velocity, angle, angular_velocity } = self;
+        // Without the black box the compiler adds angle and angular velocity in one vector, and the next step's
+        // sine waits for this step's divisions: a step takes 31 ns instead of 22.
+        let next_angle = black_box(angle + SECONDS_PER_STEP * angular_velocity);
         let (sin, cos) = (angle.sin(), angle.cos());
         let push = (force + POLE_MASS_LENGTH * (angular_velocity * angular_velocity) * sin) / TOTAL_MASS;
         let angular_acceleration = (GRAVITY * sin - cos * push)
@@ -61,7 +66,7 @@ impl CartPoleState {
         Self {
             position: position + SECONDS_PER_STEP * velocity,
             velocity: velocity + SECONDS_PER_STEP * acceleration,
-            angle: angle + SECONDS_PER_STEP * angular_velocity,
+            angle: next_angle,
             angular_velocity: angular_velocity + SECONDS_PER_STEP * angular_acceleration,
         }
     }
@@ -172,11 +177,10 @@ impl Env for CartPole {
 
     #[inline]
     fn step(&mut self, action: usize, observation: ObservationMut<'_>) -> Result<Step, EnvError> {
-        let Some(state) = self.state.filter(|_| action < 2) else {
+        let (Some(state), Some(force)) = (self.state, FORCES.get(action)) else {
             return Err(self.wrong_step(action));
         };
-        let force = if action == 1 { FORCE } else { -FORCE };
-        let state = state.after(force);
+        let state = state.after(*force);
         self.state = Some(state);
         let terminated = state.out_of_bounds();
         let reward = if terminated && self.ended { 0.0 } else { 1.0 };
