@@ -26,6 +26,7 @@ pub mod minatar;
 pub mod numpy_random;
 pub mod picture;
 pub mod registry;
+pub mod threads;
 pub mod toy_text;
 pub mod wrappers;
 

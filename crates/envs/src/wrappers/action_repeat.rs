@@ -4,8 +4,6 @@ use std::num::NonZeroU32;
 
 use deepq_core::{Env, EnvError, EnvSpec, ObservationMut, StateError, StateReader, StateWriter, Step};
 
-use super::reborrow;
-
 /// Takes every action several times and gives the sum of the rewards and the last observation; an episode's end
 /// cuts it short.
 ///
@@ -49,7 +47,7 @@ impl<E: Env> Env for ActionRepeat<E> {
     fn step(&mut self, action: usize, mut observation: ObservationMut<'_>) -> Result<Step, EnvError> {
         let mut sum = Step::default();
         for _ in 0..self.times.get() {
-            let step = self.env.step(action, reborrow(&mut observation))?;
+            let step = self.env.step(action, observation.reborrow())?;
             sum = Step { reward: sum.reward + step.reward, ..step };
             if step.ended() {
                 break;

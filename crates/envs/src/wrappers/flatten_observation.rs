@@ -4,8 +4,6 @@ use deepq_core::{
     BoxSpace, Env, EnvError, EnvSpec, ObservationMut, Space, StateError, StateReader, StateWriter, Step,
 };
 
-use super::reborrow;
-
 /// Gives the observations of any space as a vector that a network can take, as `gymnasium.spaces.flatten` and
 /// Stable-Baselines3 do.
 ///
@@ -62,11 +60,11 @@ impl<E: Env> FlattenObservation<E> {
     #[inline]
     fn flatten<T>(
         &mut self,
-        mut observation: ObservationMut<'_>,
+        observation: ObservationMut<'_>,
         write: impl FnOnce(&mut E, ObservationMut<'_>) -> Result<T, EnvError>,
     ) -> Result<T, EnvError> {
         if self.structured.is_empty() {
-            return write(&mut self.env, reborrow(&mut observation));
+            return write(&mut self.env, observation);
         }
         let outcome = write(&mut self.env, ObservationMut::F32(&mut self.structured))?;
         flatten(&self.parts, &self.structured, observation.f32())?;

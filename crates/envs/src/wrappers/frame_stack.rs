@@ -7,7 +7,7 @@ use deepq_core::{
     StateWriter, Step,
 };
 
-use super::{as_observation, box_of, part};
+use super::{box_of, part};
 
 /// Gives the latest observations ("frames") at once, on a new first axis, oldest first. At the beginning of an
 /// episode its first observation stands in the place of those before it (Gymnasium's `FrameStackObservation`
@@ -78,7 +78,7 @@ impl<E: Env> Env for FrameStack<E> {
         for frame in 0..self.frames() {
             let range = self.range(frame);
             let first = part(&mut observation, 0..self.frame_len);
-            self.ring.slice_mut(range).copy_from(as_observation(&first));
+            self.ring.slice_mut(range).copy_from(first.as_observation());
         }
         self.write(observation);
         Ok(())

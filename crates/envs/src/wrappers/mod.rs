@@ -74,29 +74,13 @@ pub use reward::{ClipReward, ScaleReward};
 pub use sticky_actions::StickyActions;
 pub use time_limit::TimeLimit;
 
-use deepq_core::{BoxSpace, EnvError, EnvSpec, Observation, ObservationMut, Space};
-
-/// The same place to write to, for a shorter time.
-fn reborrow<'a>(observation: &'a mut ObservationMut<'_>) -> ObservationMut<'a> {
-    match observation {
-        ObservationMut::F32(values) => ObservationMut::F32(values),
-        ObservationMut::U8(values) => ObservationMut::U8(values),
-    }
-}
+use deepq_core::{BoxSpace, EnvError, EnvSpec, ObservationMut, Space};
 
 /// The elements `range` of a place to write to.
 fn part<'a>(observation: &'a mut ObservationMut<'_>, range: std::ops::Range<usize>) -> ObservationMut<'a> {
     match observation {
         ObservationMut::F32(values) => ObservationMut::F32(&mut values[range]),
         ObservationMut::U8(values) => ObservationMut::U8(&mut values[range]),
-    }
-}
-
-/// What was written to a place.
-fn as_observation<'a>(observation: &'a ObservationMut<'_>) -> Observation<'a> {
-    match observation {
-        ObservationMut::F32(values) => Observation::F32(values),
-        ObservationMut::U8(values) => Observation::U8(values),
     }
 }
 
