@@ -1,4 +1,7 @@
 //! The picture of a flight: Gymnasium's, with its colours and its order of drawing.
+//!
+//! It is what Gymnasium draws with pygame 2.6, pixel for pixel. With pygame-ce 2.5, whose smooth lines are smoothed
+//! otherwise, one pixel in two thousand has another shade.
 
 use deepq_box2d::BodyState;
 use deepq_core::Frame;
