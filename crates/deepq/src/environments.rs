@@ -1,7 +1,11 @@
 //! The environments of a run, as its configuration wants them.
 
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
 use deepq_core::{CallMonitor, Env, EnvError, EnvSpec, GuardedEnv, Space, VectorEnv};
 use deepq_envs::Registry;
+use deepq_envs::threads::EnvThreads;
 use deepq_envs::wrappers::{
     FlattenObservation, ObservationStatistics, RecordEpisodeStatistics, Statistics, WrapperConfig, wrap,
 };
@@ -29,7 +33,7 @@ impl EnvFactory {
     /// Where no such environment can be made.
     pub fn new(registry: &Registry, config: &EnvConfig) -> Result<Self, ConfigError> {
         let (registry, config, statistics) = (registry.clone(), config.clone(), ObservationStatistics::new());
-        let env = make(&registry, &config, Statistics::Frozen(&statistics))?;
+        let env = make(&registry, &config, Statistics::Frozen(&statistics), None)?;
         let spec = env.spec().clone();
         Ok(Self { registry, config, spec, statistics })
     }
@@ -45,10 +49,19 @@ impl EnvFactory {
     /// Where they cannot be made.
     pub fn training(&self, monitor: &CallMonitor) -> Result<VectorEnv, ConfigError> {
         let statistics = Statistics::Updated(&self.statistics);
-        let envs = (0..self.config.copies).map(|_| make(&self.registry, &self.config, statistics));
+        let threads = self.threads()?;
+        let make = |_| make(&self.registry, &self.config, statistics, threads.as_ref());
+        let envs = (0..self.config.copies).map(make);
         let envs = envs.collect::<Result<Vec<_>, _>>()?;
         let envs = VectorEnv::new(envs).map_err(|error| ConfigError::new("env.id", error.to_string()))?;
         Ok(envs.watched_by(monitor))
+    }
+
+    /// The threads that training's environments step in; `None` where they step in the one that trains.
+    fn threads(&self) -> Result<Option<EnvThreads>, ConfigError> {
+        let limit = Duration::from_secs_f64(self.config.step_limit_s);
+        let threads = NonZeroUsize::new(self.config.threads).map(|count| EnvThreads::new(count, Some(limit)));
+        threads.transpose().map_err(|error| ConfigError::new("env.threads", error.to_string()))
     }
 
     /// Environment number `index` to judge a policy in.
@@ -56,7 +69,7 @@ impl EnvFactory {
     /// # Errors
     /// Where it cannot be made.
     pub fn evaluation(&self, index: usize) -> Result<GuardedEnv, ConfigError> {
-        let env = make(&self.registry, &self.config, Statistics::Frozen(&self.statistics))?;
+        let env = make(&self.registry, &self.config, Statistics::Frozen(&self.statistics), None)?;
         Ok(GuardedEnv::new(index, env))
     }
 
@@ -75,14 +88,19 @@ impl EnvFactory {
     }
 }
 
-/// An environment that a network can act in.
+/// An environment that a network can act in. With `threads` it steps in one of them, and its wrappers here: some
+/// share statistics, which must not depend on who comes first.
 fn make(
     registry: &Registry,
     config: &EnvConfig,
     statistics: Statistics<'_>,
+    threads: Option<&EnvThreads>,
 ) -> Result<Box<dyn Env>, ConfigError> {
     let env = registry.make_with(&config.id, config.options.clone().into());
     let mut env = env.map_err(|error| ConfigError::from_make("env.id", &error))?;
+    if let Some(threads) = threads {
+        env = Box::new(threads.put(env));
+    }
     if !config.wrappers.is_empty() {
         env = Box::new(RecordEpisodeStatistics::new(env));
     }

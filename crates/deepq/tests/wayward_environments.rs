@@ -146,7 +146,7 @@ fn a_run_whose_environment_hangs_is_told_from_outside() {
     let registry = request.registry.clone();
     let training = std::thread::spawn(move || train(&request, &mut ()).unwrap());
     let failure = receiver.recv_timeout(Duration::from_secs(60)).unwrap();
-    assert_eq!(failure.message, "it has not answered for 0.2 s");
+    assert_eq!(failure.message, "it did not answer within 200ms");
     assert_eq!((failure.call.index, &*failure.call.id), (0, "CartPole-v1"));
     assert!(failure.call.seed.is_some() && failure.call.action.is_some() && failure.call.episode_steps > 0);
     let run = RunDirectory::open(folder.path()).unwrap();
@@ -157,4 +157,23 @@ fn a_run_whose_environment_hangs_is_told_from_outside() {
     stop.store(true, Ordering::Relaxed);
     flag.store(true, Ordering::Relaxed);
     training.join().unwrap();
+}
+
+/// An environment in a thread of its own is left behind, and the run ends as with any other failure.
+#[test]
+fn a_run_whose_environment_hangs_in_a_thread_of_its_own_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let flag = Arc::new(AtomicBool::new(false));
+    let mut request = request_with(Fault::Hang(Arc::clone(&flag)), folder.path());
+    request.config.env.threads = 2;
+    let error = train(&request, &mut ()).unwrap_err().to_string();
+    flag.store(true, Ordering::Relaxed);
+    assert!(
+        error.ends_with("action 1: it did not answer within 200ms")
+            || error.ends_with("action 0: it did not answer within 200ms"),
+        "{error}"
+    );
+    let run = RunDirectory::open(folder.path()).unwrap();
+    assert_eq!(run.info().unwrap().status, RunStatus::Failed);
+    run.policy(CheckpointChoice::EnvSteps(1000), &request.registry).unwrap();
 }

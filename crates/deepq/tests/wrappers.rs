@@ -170,3 +170,19 @@ fn what_cannot_be_put_around_an_environment_is_told_with_its_place() {
     let error = refused("CartPole-v1", "env.wrappers=[{kind=\"frame-stak\",frames=2}]");
     assert!(error.contains("frame-stak"), "{error}");
 }
+
+#[test]
+fn threads_change_nothing_of_what_comes_out() {
+    let wrappers = "env.wrappers=[{kind=\"normalize-observation\"},{kind=\"action-repeat\",times=2},\
+                    {kind=\"sticky-actions\",probability=0.2}]";
+    let states = ["env.threads=0", "env.threads=1", "env.threads=3"].map(|threads| {
+        let config = small(&[wrappers, "env.copies=5", threads]);
+        let mut trainer = Trainer::new(&config, 5).unwrap();
+        trainer.run(&mut ()).unwrap();
+        let mut state = trainer.state();
+        // Where the environments' own states stand in it, those in threads have words of their own.
+        state.trainer.clear();
+        state
+    });
+    assert!(states[0] == states[1] && states[1] == states[2]);
+}

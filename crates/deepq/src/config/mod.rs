@@ -70,6 +70,10 @@ pub struct EnvConfig {
     /// How many copies of it are stepped together. Env steps are counted over all of them.
     #[serde(default = "one")]
     pub copies: usize,
+    /// How many threads the copies step in; 0 for the thread that trains. What comes out is the same. Handing a step
+    /// over takes microseconds, so that only slow environments gain by it.
+    #[serde(default)]
+    pub threads: usize,
     /// The longest that one reset or step may take, in seconds: a run whose environment hangs ends there.
     #[serde(default = "a_minute")]
     pub step_limit_s: f64,
@@ -85,7 +89,7 @@ impl EnvConfig {
     /// One copy of the environment `id`, as it is.
     pub fn new(id: impl Into<String>) -> Self {
         let (options, wrappers) = (toml::Table::new(), vec![]);
-        Self { id: id.into(), copies: 1, step_limit_s: a_minute(), options, wrappers }
+        Self { id: id.into(), copies: 1, threads: 0, step_limit_s: a_minute(), options, wrappers }
     }
 }
 

@@ -35,6 +35,7 @@ impl Config {
         self.validate_exploration()?;
         self.validate_evaluation()?;
         check((1..=65536).contains(&self.env.copies), "env.copies", self.env.copies, "1 to 65536")?;
+        check(self.env.threads <= 1024, "env.threads", self.env.threads, "0 to 1024")?;
         let limit = self.env.step_limit_s;
         check((0.001..=1e6).contains(&limit), "env.step_limit_s", limit, "0.001 to 1000000 seconds")?;
         self.validate_wrappers()?;

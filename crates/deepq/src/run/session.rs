@@ -150,6 +150,8 @@ fn watch(
 ) -> Result<Watchdog, Error> {
     let (path, mut info, on_hang) = (directory.path().to_owned(), info.clone(), request.on_hang.clone());
     let limit = Duration::from_secs_f64(request.config.env.step_limit_s);
+    // Environments in threads of their own are noticed there, and the run ends by itself.
+    let limit = if request.config.env.threads > 0 { 3 * limit + Duration::from_secs(1) } else { limit };
     let tell = move |failure: EnvFailure| {
         info.status = RunStatus::Failed;
         info.error = Some(failure.to_string());

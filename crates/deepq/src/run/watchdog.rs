@@ -40,7 +40,7 @@ impl Watchdog {
                     *count = if *last == serial { *count + 1 } else { 0 };
                     *last = serial;
                     if *count > looks {
-                        let message = format!("it has not answered for {} s", limit.as_secs_f64());
+                        let message = format!("it did not answer within {limit:?}");
                         let source = Some(EnvError::new(message.clone()));
                         return tell(EnvFailure { call: Box::new(call), message, source });
                     }
