@@ -174,12 +174,12 @@ impl Game for SpaceInvaders {
             Heading::Right => ALIEN_RIGHT,
         };
         cells[cell(CANNON_ROW, self.cannon)][CANNON] = 1;
-        for index in ones(self.aliens) {
+        for_each_cell(self.aliens, |index| {
             cells[index][ALIEN] = 1;
             cells[index][heading] = 1;
-        }
-        ones(self.friendly_bullets).for_each(|index| cells[index][FRIENDLY_BULLET] = 1);
-        ones(self.enemy_bullets).for_each(|index| cells[index][ENEMY_BULLET] = 1);
+        });
+        for_each_cell(self.friendly_bullets, |index| cells[index][FRIENDLY_BULLET] = 1);
+        for_each_cell(self.enemy_bullets, |index| cells[index][ENEMY_BULLET] = 1);
     }
 
     fn ramp_level(&self) -> Option<u32> {
@@ -218,14 +218,16 @@ impl Game for SpaceInvaders {
     }
 }
 
-/// The cells whose bit is set.
+/// Calls `visit` with each cell whose bit is set.
 #[inline]
-fn ones(mut board: Board) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let lowest = (board != 0).then(|| board.trailing_zeros() as usize)?;
-        board &= board - 1;
-        Some(lowest)
-    })
+fn for_each_cell(board: Board, mut visit: impl FnMut(usize)) {
+    // By halves, since a machine's words have 64 bits.
+    for (start, mut half) in [(0, board as u64), (64, (board >> 64) as u64)] {
+        while half != 0 {
+            visit(start + half.trailing_zeros() as usize);
+            half &= half - 1;
+        }
+    }
 }
 
 fn load_board(state: &mut StateReader<'_>, what: &'static str) -> Result<Board, StateError> {
