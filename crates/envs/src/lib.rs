@@ -18,6 +18,7 @@
 //! "To the bit" means: with the same seed, the same initial states, and with the same actions the same
 //! observations, rewards and ends of episodes as Gymnasium 1.4 on the same C library, whose `sin` and `cos`
 //! both use. `fixtures/gymnasium` holds what Gymnasium gave, and the scripts that asked it.
+//! The games of [`minatar`] are in the same way those of the package MinAtar 1.0.15: `fixtures/minatar`.
 
 pub mod box2d;
 pub mod check;
