@@ -15,6 +15,16 @@ pub(crate) fn write_result(name: &str, command: &str, result: Value) -> std::io:
     Ok(())
 }
 
+/// What was written to `benches/results/<name>.json` before; `None` where there is no such file.
+pub(crate) fn read_result(name: &str) -> std::io::Result<Option<Value>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("results").join(format!("{name}.json"));
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(serde_json::from_str::<Value>(&text)?.get("result").cloned()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The processor, its cores and its load, as the system tells them.
 pub(crate) fn machine() -> Value {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();

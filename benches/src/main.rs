@@ -7,6 +7,7 @@ mod faults;
 mod machine;
 mod networks;
 mod peers;
+mod presets;
 mod recipes;
 mod seeds;
 mod speed;
@@ -23,6 +24,8 @@ usage: deepq-bench STUDY [FIRST_SEED SEEDS]
   default-fixed  the same without the early stop, 100 seeds
   cleanrl        CleanRL's recipe by its published protocol, 10 seeds
   sb3            Stable-Baselines3's recipe, the 20 seeds of benches/peers/results/sb3_cartpole.json
+  presets [ENV/NAME | ENV]... [--seeds N] [--set KEY=VALUE]...
+                 presets of all environments by the protocol of who published them, 10 seeds; with --set printed only
   faults         the tutorial's faults mended one by one, 20 seeds each
   bits [STEPS]   equal parameters after 1000 gradient steps on all instruction sets and with several threads
   engine [NETWORK | INSTRUCTION_SET]...   one gradient step on the CPU engine, and its distance to the limit
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Some("engine") => engine::run(&args[1..]),
         Some("peers") if args.len() > 1 => peers::run(&args[1], &args[2..]),
         Some("step-server") if args.len() == 2 => peers::serve(&args[1]),
+        Some("presets") => presets::run(&args[1..]),
         Some("speed") => speed::run(),
         Some("start-up") => start_up::run(),
         Some("tables") => tables::run(),

@@ -3,7 +3,7 @@
 use crate::command::{Outcome, cargo, run};
 use crate::tools::virtual_environment;
 
-const STUDIES: [&str; 6] = ["bits", "default", "default-fixed", "cleanrl", "sb3", "faults"];
+const STUDIES: [&str; 7] = ["bits", "default", "default-fixed", "cleanrl", "sb3", "presets", "faults"];
 const BENCHES: [&str; 4] = ["engine", "peers", "speed", "start-up"];
 const PEERS_REQUIREMENTS: &str = "benches/peers/requirements-step.txt";
 

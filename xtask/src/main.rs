@@ -23,7 +23,7 @@ Commands:
   cross     The network engine on other processors, under qemu (installs it)
   sanitize  The kernels under Miri and AddressSanitizer (installs a nightly toolchain)
   bench     Measure: engine, peers, speed, start-up (release; leave the machine alone meanwhile)
-  study     Train over many seeds: default, default-fixed, cleanrl, sb3, faults; or bits: equal bits everywhere
+  study     Train over many seeds: default, default-fixed, cleanrl, sb3, presets, faults; or bits: equal bits everywhere
   help      Print this
 
 What bench and study find is written to benches/results/.

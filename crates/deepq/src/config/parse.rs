@@ -97,7 +97,7 @@ impl Config {
         let file = preset.file();
         let mut table: toml::Table =
             toml::from_str(preset.toml).map_err(|error| describe(&error, preset.toml, &file))?;
-        if preset.env.is_none() {
+        if preset.env != Some(preset.folder) {
             assign(&mut table, "env.id", toml::Value::String(env.to_owned()), "--env")?;
         }
         let text = toml::to_string(&table).expect("a table of plain values");

@@ -9,27 +9,55 @@ pub struct Preset {
     pub env: Option<&'static str>,
     /// Its name.
     pub name: &'static str,
-    /// The file, as TOML.
+    /// The folder of `presets` that its file stands in: the environment's id, that of a family whose
+    /// environments share it, or `general`.
+    pub folder: &'static str,
+    /// The file, as TOML. A shared one leaves `env.id` open.
     pub toml: &'static str,
 }
 
+/// Recipes by the folder they stand in, for the environments after the colon.
 macro_rules! presets {
-    ($($env:literal / $name:literal),* $(,)?) => {
-        &[$(Preset {
+    ($($folder:literal / $name:literal: $($env:literal)+;)*) => {
+        &[$($(Preset {
             env: Some($env),
             name: $name,
-            toml: include_str!(concat!("../../presets/", $env, "/", $name, ".toml")),
-        }),*]
+            folder: $folder,
+            toml: include_str!(concat!("../../presets/", $folder, "/", $name, ".toml")),
+        },)+)*]
     };
 }
 
 const PRESETS: &[Preset] = presets![
-    "CartPole-v1" / "default",
-    "CartPole-v1" / "default-fixed",
-    "CartPole-v1" / "tutorial",
-    "CartPole-v1" / "tutorial-fixed",
-    "CartPole-v1" / "cleanrl-dqn",
-    "CartPole-v1" / "sb3-dqn",
+    "CartPole-v1" / "default": "CartPole-v1";
+    "CartPole-v1" / "default-fixed": "CartPole-v1";
+    "CartPole-v1" / "tutorial": "CartPole-v1";
+    "CartPole-v1" / "tutorial-fixed": "CartPole-v1";
+    "CartPole-v1" / "cleanrl-dqn": "CartPole-v1";
+    "CartPole-v1" / "sb3-dqn": "CartPole-v1";
+    "Acrobot-v1" / "default": "Acrobot-v1";
+    "Acrobot-v1" / "cleanrl-dqn": "Acrobot-v1";
+    "Acrobot-v1" / "sb3-dqn": "Acrobot-v1";
+    "MountainCar-v0" / "default": "MountainCar-v0";
+    "MountainCar-v0" / "cleanrl-dqn": "MountainCar-v0";
+    "MountainCar-v0" / "sb3-dqn": "MountainCar-v0";
+    "LunarLander-v3" / "default": "LunarLander-v3";
+    "LunarLander-v3" / "sb3-dqn": "LunarLander-v3";
+    "FrozenLake-v1" / "default": "FrozenLake-v1";
+    "FrozenLake8x8-v1" / "default": "FrozenLake8x8-v1";
+    "CliffWalking-v1" / "default": "CliffWalking-v1";
+    "CliffWalkingSlippery-v1" / "default": "CliffWalkingSlippery-v1";
+    "Taxi-v4" / "default": "Taxi-v4";
+    "Blackjack-v1" / "default": "Blackjack-v1";
+    "MinAtar" / "default":
+        "MinAtar/Asterix-v0" "MinAtar/Asterix-v1"
+        "MinAtar/Breakout-v0" "MinAtar/Breakout-v1"
+        "MinAtar/Freeway-v0" "MinAtar/Freeway-v1"
+        "MinAtar/Seaquest-v0" "MinAtar/Seaquest-v1"
+        "MinAtar/SpaceInvaders-v0" "MinAtar/SpaceInvaders-v1";
+    "MinAtar" / "young-tian-dqn":
+        "MinAtar/Asterix-v0" "MinAtar/Breakout-v0" "MinAtar/Freeway-v0" "MinAtar/Seaquest-v0"
+        "MinAtar/SpaceInvaders-v0";
 ];
 
 macro_rules! algorithms {
@@ -37,6 +65,7 @@ macro_rules! algorithms {
         &[$(Preset {
             env: None,
             name: $name,
+            folder: "general",
             toml: include_str!(concat!("../../presets/general/", $name, ".toml")),
         }),*]
     };
@@ -63,7 +92,7 @@ impl Preset {
 
     /// The file's name, for messages.
     pub(super) fn file(&self) -> String {
-        format!("presets/{}/{}.toml", self.env.unwrap_or("general"), self.name)
+        format!("presets/{}/{}.toml", self.folder, self.name)
     }
 }
 
