@@ -27,10 +27,12 @@ pub mod minatar;
 pub mod numpy_random;
 pub mod picture;
 pub mod registry;
+pub mod task;
 pub mod threads;
 pub mod toy_text;
 pub mod wrappers;
 
 pub use classic_control::{Acrobot, CartPole, MountainCar, acrobot, cart_pole, mountain_car};
 pub use registry::{AlreadyRegistered, EnvOptions, MakeError, Registry, UnknownEnv, ids, make};
+pub use task::{Task, TaskEnv};
 pub use wrappers::TimeLimit;

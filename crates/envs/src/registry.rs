@@ -5,6 +5,7 @@ use std::sync::Arc;
 use deepq_core::{Env, EnvError};
 use serde::de::DeserializeOwned;
 
+use crate::task::{Task, TaskEnv};
 use crate::{box2d, classic_control, minatar, toy_text};
 
 /// An environment of this crate.
@@ -168,6 +169,17 @@ impl Registry {
             Arc::new(move |options| constructor(options).map(|env| Box::new(env) as Box<dyn Env>));
         self.entries.push(Entry { id, description: description.into(), constructor });
         Ok(())
+    }
+
+    /// Adds an environment that is a [`Task`], under the id of its spec, with one line of `description`.
+    ///
+    /// # Errors
+    /// Where an environment of that id is there already.
+    pub fn register_task<T: Task>(
+        &mut self,
+        description: impl Into<String>,
+    ) -> Result<(), AlreadyRegistered> {
+        self.register(T::spec().id, description, TaskEnv::<T>::new)
     }
 
     /// All ids with their descriptions, in the order of registration.
