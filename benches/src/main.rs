@@ -3,12 +3,15 @@
 
 mod bits;
 mod engine;
+mod envs;
 mod faults;
 mod machine;
 mod networks;
 mod peers;
 mod presets;
+mod process;
 mod recipes;
+mod rounds;
 mod seeds;
 mod speed;
 mod start_up;
@@ -30,6 +33,7 @@ usage: deepq-bench STUDY [FIRST_SEED SEEDS]
   bits [STEPS]   equal parameters after 1000 gradient steps on all instruction sets and with several threads
   engine [NETWORK | INSTRUCTION_SET]...   one gradient step on the CPU engine, and its distance to the limit
   peers PYTHON [NETWORK]...   the same gradient steps in PyTorch and JAX, run with this Python, beside ours
+  envs [python:SET=PATH | missing:SET=REASON]... [ENV]...   an env step beside other packages', each run with its Python
   speed          env steps a second of each preset, one core
   start-up       time to the first step and memory of the program deepq
   tables         writes the tables of README.md and docs anew from benches/results
@@ -43,6 +47,8 @@ fn main() -> ExitCode {
         }
         Some("engine") => engine::run(&args[1..]),
         Some("peers") if args.len() > 1 => peers::run(&args[1], &args[2..]),
+        Some("envs") => envs::run(&args[1..]),
+        Some("env-server") => envs::serve(args.get(1).map(String::as_str)),
         Some("step-server") if args.len() == 2 => peers::serve(&args[1]),
         Some("presets") => presets::run(&args[1..]),
         Some("speed") => speed::run(),

@@ -3,6 +3,7 @@
 //! A page holds blocks `<!-- results:NAME -->` … `<!-- /results -->`; what stands between the two lines is written
 //! anew. Pages below `docs/ko` get Korean words. A study that has not been made yet is said to be missing.
 
+mod envs;
 mod render;
 mod steps;
 mod words;

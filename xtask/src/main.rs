@@ -22,7 +22,7 @@ Commands:
   test      Install what the tests need, then run every test of the workspace
   cross     The network engine on other processors, under qemu (installs it)
   sanitize  The kernels under Miri and AddressSanitizer (installs a nightly toolchain)
-  bench     Measure: engine, peers, speed, start-up (release; leave the machine alone meanwhile)
+  bench     Measure: engine, peers, envs, speed, start-up (release; leave the machine alone meanwhile)
   study     Train over many seeds: default, default-fixed, cleanrl, sb3, presets, faults; or bits: equal bits everywhere
   help      Print this
 

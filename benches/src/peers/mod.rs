@@ -1,29 +1,25 @@
 //! `cargo xtask bench peers`: the same gradient steps in PyTorch and JAX, beside ours, in turn, on one core.
 
 mod data;
-mod process;
 mod server;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use deepq::statistics;
 use deepq_cpu::InstructionSet;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use self::process::Engine;
 pub(crate) use self::server::run as serve;
 use crate::machine::write_result;
 use crate::networks::{CASES, Case};
+use crate::process::{self, Engine};
+use crate::rounds::{Rounds, Turn, turns_of};
 
-/// How long an engine's turn takes, where a call is shorter.
 const TURN: Duration = Duration::from_millis(150);
-/// A network is measured for so many rounds, or for so long and [`LEAST_ROUNDS`].
-const ROUNDS: usize = 31;
-const PATIENCE: Duration = Duration::from_secs(60);
-const LEAST_ROUNDS: usize = 5;
+const ROUNDS: Rounds = Rounds { most: 31, least: 5, patience: Duration::from_secs(60) };
 
 /// The engines by their names in the results, ours first.
 const OURS: &str = "deepq";
@@ -128,8 +124,11 @@ fn compare(
         versions.extend(engine.greeting["versions"].as_object().cloned().unwrap_or_default());
     }
     let differences = check(&mut engines, case.most_loss_difference)?;
-    let turns = turns(&mut engines)?;
-    let rounds = measure(&mut engines, &turns)?;
+    let mut turns = vec![];
+    for (number, (name, engine)) in engines.iter_mut().enumerate() {
+        turns.extend(turns_of(number, name, engine, TURN)?);
+    }
+    let rounds = ROUNDS.measure(&mut engines, &turns)?;
     Ok(Ok(summarize(case, &turns, &differences, rounds)))
 }
 
@@ -179,56 +178,6 @@ fn difference(ours: &[f64], theirs: &[f64], most: f64) -> Result<f64, String> {
     Ok(greatest)
 }
 
-/// One form's turn in every round.
-#[derive(Debug)]
-struct Turn {
-    /// Number of the engine.
-    engine: usize,
-    name: &'static str,
-    form: String,
-    calls: usize,
-    steps: usize,
-}
-
-/// Warms every form up and finds out how many calls fill a turn.
-fn turns(engines: &mut [(&'static str, Engine)]) -> Result<Vec<Turn>, Box<dyn Error>> {
-    let mut turns = vec![];
-    for (number, (name, engine)) in engines.iter_mut().enumerate() {
-        for (form, steps_per_call) in engine.forms()? {
-            // The first call compiles.
-            engine.seconds(&form, 1)?;
-            let mut calls = 1;
-            loop {
-                let seconds = engine.seconds(&form, calls)?;
-                let fitting = TURN.as_secs_f64() / seconds * calls as f64;
-                if fitting < 2.0 * calls as f64 {
-                    calls = (fitting as usize).max(1);
-                    break;
-                }
-                calls = (fitting as usize).min(10 * calls);
-            }
-            turns.push(Turn { engine: number, name, form, calls, steps: calls * steps_per_call });
-        }
-    }
-    Ok(turns)
-}
-
-/// µs of a gradient step, `[round][turn]`. The order moves on by one from round to round.
-fn measure(engines: &mut [(&'static str, Engine)], turns: &[Turn]) -> Result<Vec<Vec<f64>>, Box<dyn Error>> {
-    let (mut rounds, started) = (vec![], Instant::now());
-    while rounds.len() < LEAST_ROUNDS || (rounds.len() < ROUNDS && started.elapsed() < PATIENCE) {
-        let mut times = vec![f64::NAN; turns.len()];
-        for place in 0..turns.len() {
-            let number = (place + rounds.len()) % turns.len();
-            let turn = &turns[number];
-            let seconds = engines[turn.engine].1.seconds(&turn.form, turn.calls)?;
-            times[number] = 1e6 * seconds / turn.steps as f64;
-        }
-        rounds.push(times);
-    }
-    Ok(rounds)
-}
-
 fn summarize(
     case: &'static Case,
     turns: &[Turn],
@@ -236,7 +185,7 @@ fn summarize(
     rounds: Vec<Vec<f64>>,
 ) -> NetworkResult {
     let forms = turns.iter().enumerate().map(|(number, turn)| {
-        let rounds_us: Vec<f64> = rounds.iter().map(|times| times[number]).collect();
+        let rounds_us: Vec<f64> = rounds.iter().map(|times| 1e6 * times[number]).collect();
         // Against ours of the same round, as the machine may be faster in one round than in another.
         let ratios: Vec<f64> = rounds.iter().map(|times| times[number] / times[0]).collect();
         let quartile = |percent| statistics::percentile(&ratios, percent).unwrap_or(f64::NAN);
@@ -320,6 +269,7 @@ mod tests {
         let result = summarize(&CASES[0], &turns, &[0.0; 3], rounds);
         assert_eq!(result.forms.iter().map(|form| form.ratio).collect::<Vec<_>>(), [1.0, 4.0, 2.0]);
         assert_eq!(result.forms[1].ratio_quartiles, [4.0, 4.0]);
+        assert_eq!(result.forms[1].median_us, 4e6, "rounds are in seconds");
         assert_eq!(least_ratio(&result, JAX), Some(2.0));
         let text = lines(&result);
         let goals: Vec<&str> = text.lines().filter(|line| line.contains('≥')).collect();

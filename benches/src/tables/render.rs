@@ -9,7 +9,7 @@ use super::{Language, Results};
 
 pub(super) type Outcome<T> = Result<T, Box<dyn Error>>;
 
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 15] = [
     "summary",
     "default",
     "default-fixed",
@@ -23,9 +23,11 @@ const TABLES: [&str; 13] = [
     "engine-parts",
     "engine-forwards",
     "peers",
+    "envs",
+    "envs-together",
 ];
 /// The results that `cargo xtask bench` makes; all others are of `cargo xtask study`.
-const BENCHES: [&str; 4] = ["speed", "start-up", "engine", "peers"];
+const BENCHES: [&str; 5] = ["speed", "start-up", "engine", "peers", "envs"];
 
 /// The table `name` as Markdown.
 pub(super) fn table(name: &str, results: &Results, language: Language) -> Outcome<String> {
@@ -44,6 +46,8 @@ pub(super) fn table(name: &str, results: &Results, language: Language) -> Outcom
         "engine-parts" => maker.of("engine", Maker::engine_parts),
         "engine-forwards" => maker.of("engine", Maker::engine_forwards),
         "peers" => maker.of("peers", Maker::peers),
+        "envs" => maker.of("envs", Maker::envs),
+        "envs-together" => maker.of("envs", Maker::envs_together),
         _ => Err(format!("there is no such table; there are: {}", TABLES.join(", ")).into()),
     }
 }

@@ -5,16 +5,16 @@ use serde_json::Value;
 use super::render::{Maker, Outcome, get, number, row, thousands};
 
 /// Hyphens for so many columns of numbers behind the first.
-fn rule(columns: usize) -> String {
+pub(super) fn rule(columns: usize) -> String {
     format!("|---|{}", "---:|".repeat(columns))
 }
 
-fn list<'a>(value: &'a Value, pointer: &str) -> Outcome<&'a [Value]> {
+pub(super) fn list<'a>(value: &'a Value, pointer: &str) -> Outcome<&'a [Value]> {
     let list = get(value, pointer)?.as_array().ok_or_else(|| format!("{pointer} is no list"))?;
     Ok(list)
 }
 
-fn text<'a>(value: &'a Value, key: &str) -> Outcome<&'a str> {
+pub(super) fn text<'a>(value: &'a Value, key: &str) -> Outcome<&'a str> {
     get(value, &format!("/{key}"))?.as_str().ok_or_else(|| format!("{key} is no text").into())
 }
 
@@ -187,13 +187,18 @@ impl Maker<'_> {
                 &[&times[0], &times[1], &times[2], &times[3], &torch, &torch_goal, &jax, &jax_goal],
             ));
         }
+        rows.extend([String::new(), self.versions(result)?]);
+        Ok(rows)
+    }
+
+    /// Of what was compared.
+    pub(super) fn versions(&self, result: &Value) -> Outcome<String> {
         let versions = get(result, "/versions")?.as_object().ok_or("versions is no object")?;
         let versions: Vec<String> = versions
             .iter()
             .filter_map(|(name, version)| Some(format!("{name} {}", version.as_str()?)))
             .collect();
-        rows.extend([String::new(), format!("{}: {}", self.word("Versions"), versions.join(", "))]);
-        Ok(rows)
+        Ok(format!("{}: {}", self.word("Versions"), versions.join(", ")))
     }
 
     /// One line a network, from the engine's and the peers' results.

@@ -113,6 +113,11 @@ const KOREAN: &[(&str, &str)] = &[
     ("best JAX / deepq", "가장 빠른 JAX / deepq"),
     ("Versions", "버전"),
     ("µs a gradient step, one core", "경사 스텝 하나의 µs, 코어 하나"),
+    ("environment", "환경"),
+    ("MinAtar's own interface, ns", "MinAtar 자체 인터페이스, ns"),
+    ("Gymnasium / deepq", "Gymnasium / deepq"),
+    ("in {} threads, ns", "스레드 {}개, ns"),
+    ("Not measured", "측정하지 못한 것"),
     ("published 488.69 ± 16.11", "발표된 값 488.69 ± 16.11"),
 ];
 
@@ -131,6 +136,7 @@ mod tests {
         let asked = [
             of(include_str!("render.rs"), "word(\""),
             of(include_str!("steps.rs"), "word(\""),
+            of(include_str!("envs.rs"), "word(\""),
             of(variants, "(\""),
         ]
         .concat();

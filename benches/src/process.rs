@@ -2,11 +2,13 @@
 //!
 //! | line | answer |
 //! |---|---|
-//! | (at the start) | `{"versions": {name: version}, "forms": {form: gradient steps of one call}}` |
+//! | (at the start) | `{"versions": {name: version}, "forms": {form: steps of one call}}` |
 //! | `losses FORM` | the losses of the compared steps, from the first parameters: a list of numbers |
 //! | `time FORM CALLS` | seconds that so many calls took |
 //!
-//! A process ends with its standard input.
+//! A step is a gradient step in the comparison of engines, an env step in that of environments.
+//!
+//! Instead of any answer there may be `{"error": what could not be done}`. A process ends with its standard input.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
@@ -23,19 +25,19 @@ const ONE_THREAD: [(&str, &str); 4] = [
     ("JAX_PLATFORMS", "cpu"),
 ];
 
-pub(super) struct Engine {
+pub(crate) struct Engine {
     name: String,
     child: Child,
     /// `None` once the process is to end.
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
     /// What it said at its start.
-    pub(super) greeting: Value,
+    pub(crate) greeting: Value,
 }
 
 impl Engine {
     /// Starts `program` with `arguments`, on `core` alone where one is given.
-    pub(super) fn start(
+    pub(crate) fn start(
         name: &str,
         program: &Path,
         arguments: &[&Path],
@@ -58,8 +60,8 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Its forms, each with the gradient steps of one call.
-    pub(super) fn forms(&self) -> Result<Vec<(String, usize)>, Box<dyn Error>> {
+    /// Its forms, each with the steps of one call.
+    pub(crate) fn forms(&self) -> Result<Vec<(String, usize)>, Box<dyn Error>> {
         let forms = self.greeting["forms"].as_object().ok_or_else(|| self.wrong(&self.greeting))?;
         let steps = |steps: &Value| steps.as_u64().filter(|steps| *steps > 0).map(|steps| steps as usize);
         forms
@@ -68,14 +70,14 @@ impl Engine {
             .collect()
     }
 
-    pub(super) fn losses(&mut self, form: &str) -> Result<Vec<f64>, Box<dyn Error>> {
+    pub(crate) fn losses(&mut self, form: &str) -> Result<Vec<f64>, Box<dyn Error>> {
         let answer = self.ask(&format!("losses {form}"))?;
         let losses = answer.as_array().map(|all| all.iter().filter_map(Value::as_f64).collect());
         losses.ok_or_else(|| self.wrong(&answer).into())
     }
 
     /// Seconds of so many calls.
-    pub(super) fn seconds(&mut self, form: &str, calls: usize) -> Result<f64, Box<dyn Error>> {
+    pub(crate) fn seconds(&mut self, form: &str, calls: usize) -> Result<f64, Box<dyn Error>> {
         let answer = self.ask(&format!("time {form} {calls}"))?;
         answer.as_f64().filter(|seconds| *seconds > 0.0).ok_or_else(|| self.wrong(&answer).into())
     }
@@ -92,8 +94,12 @@ impl Engine {
         if line.is_empty() {
             return Err(format!("{} ended without an answer; what it says is above", self.name).into());
         }
-        serde_json::from_str(&line)
-            .map_err(|error| format!("{} answered {line:?}: {error}", self.name).into())
+        let answer: Value = serde_json::from_str(&line)
+            .map_err(|error| format!("{} answered {line:?}: {error}", self.name))?;
+        match answer["error"].as_str() {
+            Some(error) => Err(format!("{}: {error}", self.name).into()),
+            None => Ok(answer),
+        }
     }
 
     fn wrong(&self, answer: &Value) -> String {
@@ -117,7 +123,7 @@ impl Drop for Engine {
 }
 
 /// The last of the cores that this process may run on, where `taskset` can be had to use it alone.
-pub(super) fn last_core() -> Option<usize> {
+pub(crate) fn last_core() -> Option<usize> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
     let taskset = Command::new("taskset").arg("--version").stdout(Stdio::null()).status();
@@ -142,12 +148,15 @@ mod tests {
         let mut engine = shell(
             r#"echo '{"versions": {}, "forms": {"one": 1, "many": 100}}'
                read line && echo "[0.5, 0.25]"
-               read line && [ "$line" = "time many 3" ] && echo 1.5"#,
+               read line && [ "$line" = "time many 3" ] && echo 1.5
+               read line && echo '{"error": "no such wheel"}'"#,
         )
         .unwrap();
         assert_eq!(engine.forms().unwrap(), [("one".to_owned(), 1), ("many".to_owned(), 100)]);
         assert_eq!(engine.losses("one").unwrap(), [0.5, 0.25]);
         assert_eq!(engine.seconds("many", 3).unwrap(), 1.5);
+        let error = engine.seconds("one", 1).unwrap_err().to_string();
+        assert_eq!(error, "sh: no such wheel");
         let error = engine.seconds("many", 3).unwrap_err().to_string();
         assert!(error.starts_with("sh"), "{error}");
     }
@@ -155,6 +164,9 @@ mod tests {
     #[test]
     fn answers_that_do_not_fit_are_errors() {
         assert!(shell("exit 1").is_err_and(|error| error.to_string().contains("without an answer")));
+        assert!(
+            shell(r#"echo '{"error": "no wheel"}'"#).is_err_and(|error| error.to_string() == "sh: no wheel")
+        );
         assert!(shell("echo no JSON").is_err_and(|error| error.to_string().contains("no JSON")));
         let mut engine = shell("echo '{\"forms\": {\"one\": 0}}'; read line; echo 0").unwrap();
         assert!(engine.forms().is_err());
