@@ -40,30 +40,45 @@ fn not_negative(what: &'static str, value: f32) -> Result<(), Invalid> {
     }
 }
 
-fn positive(what: &'static str, value: f32) -> Result<(), Invalid> {
-    match value.is_finite() && value > 0.0 {
+/// The greatest size in metres: of numbers without a bound some products are none.
+const LARGEST: f32 = 1000.0;
+/// The least half a side, or radius, in metres: below it Box2D takes an area for none.
+const SMALLEST: f32 = 0.0025;
+/// Box2D merges corners whose squared distance in m² is less, and makes another shape of those that are left.
+const MERGED: f32 = 0.5 * 0.005;
+
+fn size(what: &'static str, value: f32) -> Result<(), Invalid> {
+    match (SMALLEST..=LARGEST).contains(&value) {
         true => Ok(()),
-        false => Err(invalid(what, "a finite number above 0 is allowed", value)),
+        false => Err(invalid(what, "2.5 mm to 1 km is allowed", value)),
+    }
+}
+
+fn place(what: &'static str, values: &[f32]) -> Result<(), Invalid> {
+    match values.iter().all(|value| value.abs() <= LARGEST) {
+        true => Ok(()),
+        false => Err(invalid(what, "points up to 1 km away along each axis are allowed", values)),
     }
 }
 
 /// The form of a fixture, in the coordinates of its body.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Shape<'a> {
-    /// A line between two points, which has no mass.
+    /// A line between two points, which has no mass. Each is at most 1 km away along each axis.
     Edge([f32; 2], [f32; 2]),
-    /// A convex polygon of 3 to 8 corners, counter-clockwise.
+    /// A convex polygon of 3 to 8 corners, counter-clockwise, any two of them at least 5 cm apart and each at most
+    /// 1 km away along each axis.
     Polygon(&'a [[f32; 2]]),
     /// A rectangle about the body's origin.
     Rectangle {
-        /// Half its width in metres.
+        /// Half its width in metres, from 0.0025 to 1000.
         half_width: f32,
-        /// Half its height in metres.
+        /// Half its height in metres, from 0.0025 to 1000.
         half_height: f32,
     },
     /// A disc about the body's origin.
     Circle {
-        /// Its radius in metres.
+        /// Its radius in metres, from 0.0025 to 1000.
         radius: f32,
     },
 }
@@ -71,36 +86,40 @@ pub enum Shape<'a> {
 impl Shape<'_> {
     fn check(&self) -> Result<(), Invalid> {
         match *self {
-            Self::Edge(from, to) => finite("an edge", &[from, to].concat()),
+            Self::Edge(from, to) => place("an edge", &[from, to].concat()),
             Self::Polygon(corners) => check_polygon(corners),
             Self::Rectangle { half_width, half_height } => {
-                positive("half the width of a rectangle", half_width)?;
-                positive("half the height of a rectangle", half_height)
+                size("half the width of a rectangle", half_width)?;
+                size("half the height of a rectangle", half_height)
             }
-            Self::Circle { radius } => positive("the radius of a disc", radius),
+            Self::Circle { radius } => size("the radius of a disc", radius),
         }
     }
 }
 
-/// Box2D merges corners that are closer than this, and would take another shape where fewer than three are left.
-const LEAST_SIDE: f32 = 0.005;
-
 fn check_polygon(corners: &[[f32; 2]]) -> Result<(), Invalid> {
-    const ALLOWED: &str =
-        "3 to 8 corners, counter-clockwise, of a convex polygon with sides of 5 mm or more are allowed";
+    const ALLOWED: &str = "3 to 8 corners, counter-clockwise, of a convex polygon, 5 cm apart or more, and a turn \
+                           at each of them, are allowed";
+    /// The sine of the least turn at a corner.
+    const STRAIGHT: f32 = 1e-4;
+    place("a polygon", corners.as_flattened())?;
     let wrong = || invalid("a polygon", ALLOWED, corners);
-    if !(3..=8).contains(&corners.len()) || finite("a polygon", corners.as_flattened()).is_err() {
+    if !(3..=8).contains(&corners.len()) {
         return Err(wrong());
     }
-    let side = |index: usize| {
-        let (from, to) = (corners[index % corners.len()], corners[(index + 1) % corners.len()]);
-        [to[0] - from[0], to[1] - from[1]]
-    };
+    let way = |from: [f32; 2], to: [f32; 2]| [to[0] - from[0], to[1] - from[1]];
+    let corner = |index: usize| corners[index % corners.len()];
     let mut turns = 0.0;
     for index in 0..corners.len() {
-        let (one, next) = (side(index), side(index + 1));
+        let merged = |other: &[f32; 2]| {
+            let [x, y] = way(corner(index), *other);
+            x * x + y * y < MERGED
+        };
+        let one = way(corner(index), corner(index + 1));
+        let next = way(corner(index + 1), corner(index + 2));
         let cross = one[0] * next[1] - one[1] * next[0];
-        if one[0].hypot(one[1]) < LEAST_SIDE || cross.is_nan() || cross < LEAST_SIDE * LEAST_SIDE {
+        let straight = cross < STRAIGHT * one[0].hypot(one[1]) * next[0].hypot(next[1]);
+        if straight || corners[..index].iter().any(merged) {
             return Err(wrong());
         }
         turns += cross.atan2(one[0] * next[0] + one[1] * next[1]);

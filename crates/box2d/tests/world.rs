@@ -119,17 +119,20 @@ fn what_is_no_shape_is_refused() {
     let far = [[0.0, 0.0], [1.0, 0.0], [f32::INFINITY, 1.0]];
     let clockwise = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0]];
     let straight = [[0.0, 0.0], [1.0, 0.0], [2.0, 0.0]];
-    let tiny = [[0.0, 0.0], [1e-4, 0.0], [0.0, 1e-4]];
+    // Box2D would merge the corners and take a square of 4 m² instead.
+    let tiny = [[0.0, 0.0], [0.04, 0.0], [0.0, 0.04]];
+    let wasp = [[0.0, 0.0], [1.0, -0.02], [2.0, 0.0], [1.0, 0.02]];
     let dented = [[0.0, 0.0], [2.0, 0.0], [1.0, 0.5], [2.0, 2.0]];
     let circle = |corners: usize, rounds: f32| -> Vec<[f32; 2]> {
         let angle = |corner| rounds * std::f32::consts::TAU * corner as f32 / corners as f32;
         (0..corners).map(|corner| [angle(corner).cos(), angle(corner).sin()]).collect()
     };
-    let shapes: [&[[f32; 2]]; 8] = [
+    let shapes: [&[[f32; 2]]; 9] = [
         &far,
         &clockwise,
         &straight,
         &tiny,
+        &wasp,
         &dented,
         &circle(2, 1.0),
         &circle(9, 1.0),
@@ -144,10 +147,45 @@ fn what_is_no_shape_is_refused() {
     for shape in [
         Shape::Edge([0.0, f32::NAN], [1.0, 0.0]),
         Shape::Rectangle { half_width: 0.0, half_height: 1.0 },
+        Shape::Edge([0.0, 1001.0], [1.0, 0.0]),
         Shape::Rectangle { half_width: 1.0, half_height: f32::INFINITY },
+        Shape::Rectangle { half_width: 1e-20, half_height: 1.0 },
+        Shape::Rectangle { half_width: f32::NAN, half_height: 1.0 },
         Shape::Circle { radius: -1.0 },
+        Shape::Circle { radius: 1e30 },
     ] {
         assert!(world.add_fixture(body, shape, Material::default()).is_err(), "{shape:?}");
+    }
+}
+
+/// Box2D's search for the hull of corners as far away as these went on beyond its memory.
+#[test]
+fn polygons_of_any_size_are_taken_or_refused() {
+    for exponent in -6..38 {
+        let scale = 10f32.powi(exponent);
+        for (near, far) in [(1.0, 2.0), (0.1, 1.0), (1.0, 1.1), (0.9, 3.0)] {
+            let mut corners = [
+                [near, -far],
+                [far, -near],
+                [far, near],
+                [near, far],
+                [-near, far],
+                [-far, near],
+                [-far, -near],
+                [-near, -far],
+            ]
+            .map(|corner: [f32; 2]| corner.map(|value| value * scale));
+            for _ in 0..8 {
+                corners.rotate_left(1);
+                let (mut world, _, body) = falling(1.0);
+                let material = Material { density: 1.0, ..Material::default() };
+                let taken = world.add_fixture(body, Shape::Polygon(&corners), material).is_ok();
+                let shortest = scale * (2.0 * near).min(2f32.sqrt() * (far - near));
+                assert_eq!(taken, shortest >= 0.05 && far * scale <= 1000.0, "{corners:?}");
+                (0..3).for_each(|_| world.step(0.02, 8, 3));
+                assert!(!taken || world.state(body).position.into_iter().all(f32::is_finite));
+            }
+        }
     }
 }
 

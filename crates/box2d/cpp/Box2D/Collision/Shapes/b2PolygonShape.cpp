@@ -16,6 +16,8 @@
 * 3. This notice may not be removed or altered from any source distribution.
 */
 
+// Altered for deepq: CHANGES.md says what differs.
+
 #include <Box2D/Collision/Shapes/b2PolygonShape.h>
 #include <new>
 
@@ -211,7 +213,8 @@ void b2PolygonShape::Set(const b2Vec2* vertices, int32 count)
 		++m;
 		ih = ie;
 
-		if (ie == i0)
+		// deepq: roundings may lead round without an end; there is room for no more than all of them.
+		if (ie == i0 || m == n)
 		{
 			break;
 		}
