@@ -46,6 +46,8 @@ enum Fault {
     TruncatesAnywhere,
     NeverEnds,
     StateWithoutField,
+    StateKeepsTheOld,
+    StateWithoutMask,
     StateReadShort,
     StateAssignsEarly,
     StatePanics,
@@ -159,6 +161,12 @@ impl Corridor {
         self.field = self.field.min(FIELDS - 1);
     }
 
+    fn set_mask(&mut self) {
+        if self.is(Fault::StateWithoutMask) {
+            self.mask[0] = self.field > 3;
+        }
+    }
+
     fn reward(&self, terminated: bool) -> f64 {
         match self.fault {
             Fault::InfiniteReward if self.field == 0 => f64::NEG_INFINITY,
@@ -198,6 +206,7 @@ impl Env for Corridor {
         }
         (self.steps, self.begun) = (Some(0), true);
         self.observe(observation);
+        self.set_mask();
         Ok(())
     }
 
@@ -215,6 +224,7 @@ impl Env for Corridor {
         }
         self.steps = Some(steps);
         self.observe(observation);
+        self.set_mask();
         let terminated = self.field == FIELDS - 1;
         let limit = if self.is(Fault::LimitForgotten) { 1_000 } else { 100 };
         let truncated = match self.fault {
@@ -229,7 +239,9 @@ impl Env for Corridor {
     }
 
     fn action_mask(&self) -> Option<&[bool]> {
-        [Fault::MaskTooShort, Fault::MaskForbidsAll].contains(&self.fault).then_some(&self.mask)
+        [Fault::MaskTooShort, Fault::MaskForbidsAll, Fault::StateWithoutMask]
+            .contains(&self.fault)
+            .then_some(&self.mask)
     }
 
     fn render(&self) -> Option<Frame> {
@@ -262,7 +274,11 @@ impl Env for Corridor {
             self.field = field;
         }
         let playing = state.bool("whether an episode is under way")?;
-        let steps = if self.is(Fault::StateReadShort) { 0 } else { state.u32("steps")? };
+        let steps = match self.fault {
+            Fault::StateReadShort => 0,
+            Fault::StateKeepsTheOld => state.u32("steps")?.max(self.steps.unwrap_or(0)),
+            _ => state.u32("steps")?,
+        };
         (self.random, self.field, self.steps) = (random, field, playing.then_some(steps));
         Ok(())
     }
@@ -322,6 +338,12 @@ fn every_fault_is_told_by_its_name() {
             Kind::StateNotResumed,
             "a fresh copy with the loaded state, in call 1 from there",
         ),
+        (
+            Fault::StateKeepsTheOld,
+            Kind::StateNotResumed,
+            "a copy in the middle of another episode saves other",
+        ),
+        (Fault::StateWithoutMask, Kind::StateNotResumed, "with the loaded state has another action mask"),
         (Fault::StateReadShort, Kind::StateNotConsumed, "4 of "),
         (Fault::StateAssignsEarly, Kind::DamagedState, "are refused, but change it"),
         (Fault::StatePanics, Kind::Panics, "on a damaged state: field 255 (in load_state"),

@@ -275,10 +275,14 @@ impl<'a, E: Env> Probe<'a, E> {
         self.place.action = Some(action);
     }
 
+    /// The mask of the present state.
+    pub(super) fn mask(&mut self) -> Result<Option<Vec<bool>>, Stop> {
+        self.must(Call::ActionMask, |env| Ok::<_, EnvError>(env.action_mask().map(<[bool]>::to_vec)))
+    }
+
     fn moment(&mut self, observation: ObservationBuffer, step: Step) -> Result<Moment, Stop> {
         let call = self.place.call;
-        let mask =
-            self.must(Call::ActionMask, |env| Ok::<_, EnvError>(env.action_mask().map(<[bool]>::to_vec)))?;
+        let mask = self.mask()?;
         if *self.env.spec() != self.spec {
             self.log.add(
                 FindingKind::SpecChanges,

@@ -69,30 +69,14 @@ fn resume<E: Env>(
     let names = ["a fresh copy", "a copy in the middle of another episode"];
     let mut copies: Vec<_> = names.into_iter().zip(copies).collect();
     for (name, copy) in &mut copies {
-        let left = copy.load_state(bytes)?;
-        if left > 0 {
-            let found = format!("{left} of {} bytes are left over", bytes.len());
-            context.log.add(FindingKind::StateNotConsumed, Some(copy.place()), found);
-            return Err(Stop);
-        }
-        if copy.save_state()? != bytes {
-            let found = format!("{name} saves other bytes than it has just loaded");
-            context.log.add(FindingKind::StateNotResumed, Some(copy.place()), found);
-            return Err(Stop);
-        }
+        load(context, name, copy, bytes, &saved)?;
     }
     let mut now = saved;
     for step in 0..=STEPS {
         let draws = stream.clone();
-        let next = match step == STEPS {
-            true => probe.reset(None)?,
-            false => advance(&mut probe, stream, &now)?,
-        };
+        let next = call(&mut probe, stream, &now, step)?;
         for (name, copy) in &mut copies {
-            let resumed = match step == STEPS {
-                true => copy.reset(None)?,
-                false => advance(copy, &mut draws.clone(), &now)?,
-            };
+            let resumed = call(copy, &mut draws.clone(), &now, step)?;
             if let Some(difference) = next.difference(&resumed) {
                 let found =
                     format!("{name} with the loaded state, in call {} from there: {difference}", step + 1);
@@ -103,6 +87,38 @@ fn resume<E: Env>(
         now = next;
     }
     Ok(())
+}
+
+/// Lets a copy load `bytes`, which are the state of `saved`.
+fn load<E: Env>(
+    context: &Context<'_, E>,
+    name: &str,
+    copy: &mut Probe<'_, E>,
+    bytes: &[u8],
+    saved: &Moment,
+) -> Result<(), Stop> {
+    let left = copy.load_state(bytes)?;
+    let (kind, found) = if left > 0 {
+        (FindingKind::StateNotConsumed, format!("{left} of {} bytes are left over", bytes.len()))
+    } else if copy.save_state()? != bytes {
+        (FindingKind::StateNotResumed, format!("{name} saves other bytes than it has just loaded"))
+    } else if copy.mask()? != saved.mask {
+        (FindingKind::StateNotResumed, format!("{name} with the loaded state has another action mask"))
+    } else {
+        return Ok(());
+    };
+    context.log.add(kind, Some(copy.place()), found);
+    Err(Stop)
+}
+
+/// A step, and in the end a reset.
+fn call<E: Env>(
+    probe: &mut Probe<'_, E>,
+    stream: &mut RandomStream,
+    now: &Moment,
+    step: usize,
+) -> Result<Moment, Stop> {
+    if step == STEPS { probe.reset(None) } else { advance(probe, stream, now) }
 }
 
 /// Cuts a state short and overwrites parts of it: an error or another state, but no panic.

@@ -69,10 +69,13 @@ impl Env for Scripted {
     }
 }
 
-/// A buffer for one observation of `env`.
+/// A buffer for one observation of `env`, full of what must not be left there.
 pub(crate) fn buffer(env: &(impl Env + ?Sized)) -> ObservationBuffer {
     let space = &env.spec().observation_space;
-    ObservationBuffer::zeros(space.element(), space.len())
+    match space.element() {
+        ElementKind::F32 => ObservationBuffer::F32(vec![-77.7; space.len()]),
+        ElementKind::U8 => ObservationBuffer::U8(vec![0xee; space.len()]),
+    }
 }
 
 /// The first observation of an episode.
