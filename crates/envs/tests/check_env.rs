@@ -247,7 +247,7 @@ impl Env for Corridor {
     fn render(&self) -> Option<Frame> {
         match self.fault {
             Fault::NoFrame => None,
-            Fault::FrameOfOtherSize => Some(Frame::filled(2, 20, [0; 3])),
+            Fault::FrameOfOtherSize if self.steps != Some(0) => Some(Frame::filled(2, 20, [0; 3])),
             _ => Some(Frame::filled(20, 2, [self.field as u8; 3])),
         }
     }

@@ -6,10 +6,14 @@ use deepq_core::{
     BoxSpace, ElementKind, Env, EnvError, EnvSpec, Observation, ObservationBuffer, ObservationMut, Space,
     StateError, StateReader, StateWriter, Step,
 };
-use deepq_envs::wrappers::{FlattenObservation, NormalizeObservation, ObservationStatistics};
+use deepq_envs::make;
+use deepq_envs::wrappers::{
+    ActionRepeat, ClipReward, FlattenObservation, FrameStack, NormalizeObservation, ObservationStatistics,
+    RecordEpisodeStatistics, ScaleReward, TimeLimit,
+};
 use serde::Deserialize;
 
-use common::fixture;
+use common::{Digest, fixture};
 
 /// Gives observations one after the other, whatever one does.
 struct Given {
@@ -216,6 +220,91 @@ fn observations_are_normalised_as_gymnasium_does_with_float32_within_a_tolerance
         // The last two elements hardly vary about a mean that is far from 0 by comparison.
         for ((found, expected), tolerance) in found.iter().zip(f32s(expected)).zip([1e-5, 1e-5, 5e-3, 5e-3]) {
             assert!((found - expected).abs() < tolerance, "step {step}: {found} instead of {expected}");
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Wrapped {
+    cases: Vec<WrappedCase>,
+}
+
+#[derive(Deserialize)]
+struct WrappedCase {
+    name: String,
+    shape: Vec<usize>,
+    traces: Vec<Trace>,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+struct Trace {
+    seed: u64,
+    digest: String,
+    /// The places of the elements that are not 0, for some observations.
+    early: Vec<Vec<usize>>,
+    episodes: Vec<Episode>,
+}
+
+/// Steps, sum of rewards, terminated, truncated, and what the environment's own return and length were.
+type Episode = (usize, f64, bool, bool, Option<(f64, u32)>);
+
+fn wrapped(name: &str) -> Box<dyn Env> {
+    let count = |number: u32| number.try_into().unwrap();
+    match name {
+        "FrozenLake-v1: flatten, stack 4" => {
+            let flat = FlattenObservation::new(make("FrozenLake-v1").unwrap()).unwrap();
+            Box::new(FrameStack::new(flat, count(4)).unwrap())
+        }
+        "Blackjack-v1: flatten, stack 2, scale 0.5" => {
+            let flat = FlattenObservation::new(make("Blackjack-v1").unwrap()).unwrap();
+            Box::new(ScaleReward::new(FrameStack::new(flat, count(2)).unwrap(), 0.5).unwrap())
+        }
+        "Taxi-v4: limit 50, repeat 3, flatten, stack 3, clip" => {
+            let counted = RecordEpisodeStatistics::new(TimeLimit::new(make("Taxi-v4").unwrap(), count(50)));
+            let flat = FlattenObservation::new(ActionRepeat::new(counted, count(3))).unwrap();
+            Box::new(ClipReward::new(FrameStack::new(flat, count(3)).unwrap(), -4.0, 1.0).unwrap())
+        }
+        other => panic!("no wrappers for {other}"),
+    }
+}
+
+/// The same two episodes as the script's.
+fn trace(name: &str, seed: u64, early_steps: usize) -> Trace {
+    let mut env = wrapped(name);
+    let (len, actions) = (env.spec().observation_space.len(), env.spec().actions);
+    let (mut digest, mut early, mut episodes) = (Digest::new(), vec![], vec![]);
+    let mut observation = vec![f32::NAN; len];
+    for episode in 0..2 {
+        env.reset((episode == 0).then_some(seed), ObservationMut::F32(&mut observation)).unwrap();
+        let (mut steps, mut sum, mut last) = (0, 0.0, Step::default());
+        loop {
+            observation.iter().for_each(|value| digest.add(&value.to_le_bytes()));
+            if episode == 0 && steps < early_steps {
+                early.push((0..len).filter(|index| observation[*index] != 0.0).collect());
+            }
+            if last.ended() {
+                break;
+            }
+            let action = (seed as usize * 5 + steps * steps + steps / 3) % actions;
+            last = env.step(action, ObservationMut::F32(&mut observation)).unwrap();
+            (steps, sum) = (steps + 1, sum + last.reward);
+        }
+        let own = env.episode_statistics().map(|own| (own.episodic_return, own.episode_length));
+        episodes.push((steps, sum, last.terminated, last.truncated, own));
+    }
+    Trace { seed, digest: digest.text(), early, episodes }
+}
+
+#[test]
+fn wrappers_round_wrappers_do_as_gymnasium_does() {
+    let record: Wrapped = fixture("gymnasium/wrappers.json");
+    assert_eq!(record.cases.len(), 3);
+    for case in record.cases {
+        let Space::Box(space) = wrapped(&case.name).spec().observation_space.clone() else { panic!("a box") };
+        assert_eq!(space.shape, case.shape, "{}", case.name);
+        assert_eq!(case.traces.len(), 50);
+        for expected in case.traces {
+            assert_eq!(trace(&case.name, expected.seed, 4), expected, "{}", case.name);
         }
     }
 }
