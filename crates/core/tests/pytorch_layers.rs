@@ -30,7 +30,14 @@ fn spec(case: &Value) -> NetworkSpec {
         other => panic!("{other:?}"),
     };
     let layers: Vec<LayerSpec> = serde_json::from_value(case["layers"].clone()).unwrap();
-    NetworkSpec { element, input, actions: count(&case["actions"]), atoms: count(&case["atoms"]), layers }
+    NetworkSpec {
+        element,
+        full_byte: 255,
+        input,
+        actions: count(&case["actions"]),
+        atoms: count(&case["atoms"]),
+        layers,
+    }
 }
 
 /// Equal to 1e-9 of the greatest of them.

@@ -25,7 +25,7 @@ pub enum NetworkError {
 /// A network on the processor, in `f32`.
 ///
 /// It takes every layer of [`LayerSpec`](deepq_core::network::LayerSpec), of any width and for batches of any
-/// size. Observations of bytes are divided by 255.
+/// size. Observations of bytes are divided by the network's full byte.
 ///
 /// # Same bits everywhere
 /// Every sum has a fixed order and every step of it is one fused multiply-add, so that each
@@ -340,7 +340,8 @@ mod tests {
             LayerSpec::linear(2),
         ];
         let input = InputShape::ChannelsFirst { channels: 1, height: 4, width: 5 };
-        let spec = NetworkSpec { element: ElementKind::U8, input, actions: 2, atoms: 1, layers };
+        let spec =
+            NetworkSpec { element: ElementKind::U8, full_byte: 255, input, actions: 2, atoms: 1, layers };
         let bits = [1, 3].map(|threads| {
             let mut stream = RandomStream::new(0, "initialization", 0);
             let network = CpuNetwork::new(&spec, OptimizerConfig::default(), &mut stream);

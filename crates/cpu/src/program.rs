@@ -16,6 +16,8 @@ pub(crate) const HALF_LINE: usize = LINE / 2;
 pub(crate) struct Program {
     /// How an observation's elements stand.
     pub(crate) input: InputShape,
+    /// The byte that counts as 1 in observations of bytes.
+    pub(crate) full_byte: u8,
     /// What each element of an observation is divided by first.
     pub(crate) divisors: Option<Vec<f32>>,
     /// The steps before images become vectors, where observations are images.

@@ -84,7 +84,7 @@ fn vector_layers(width: usize) -> NetworkSpec {
         LayerSpec::Dueling { value: branch(2), advantage: branch(6) },
     ];
     let input = InputShape::Vector { len: 5 };
-    NetworkSpec { element: ElementKind::F32, input, actions: 3, atoms: 2, layers }
+    NetworkSpec { element: ElementKind::F32, full_byte: 255, input, actions: 3, atoms: 2, layers }
 }
 
 /// A picture through every kind of layer that takes one, and quantiles behind it.
@@ -106,7 +106,7 @@ fn image_layers(size: usize, channels: usize) -> NetworkSpec {
         LayerSpec::linear(3),
     ];
     let input = InputShape::ChannelsFirst { channels: 2, height: size, width: size + 1 };
-    NetworkSpec { element: ElementKind::U8, input, actions: 3, atoms: 1, layers }
+    NetworkSpec { element: ElementKind::U8, full_byte: 255, input, actions: 3, atoms: 1, layers }
 }
 
 #[test]

@@ -44,6 +44,16 @@ fn each_kind_of_network_is_what_it_says() {
     assert_eq!(spec_of("Atari", r#"{architecture="impala",scale=2}"#).unwrap(), NetworkSpec::impala(4, 2, 2));
     let grid = spec_of("Grid", r#"{architecture="minatar"}"#).unwrap();
     assert_eq!(grid, NetworkSpec { element: ElementKind::U8, ..NetworkSpec::minatar(4, 2) });
+    // Flags count as they are, pixels as shares of 255.
+    for (env, network, full_byte) in [
+        ("MinAtar/Breakout-v1", r#"{architecture="minatar"}"#, 1),
+        ("MinAtar/Seaquest-v0", "{hidden=[8]}", 1),
+        ("Taxi-v4", "{hidden=[8]}", 1),
+        ("Grid", "{hidden=[8]}", 255),
+    ] {
+        let spec = spec_of(env, network).unwrap();
+        assert_eq!((spec.element, spec.full_byte), (ElementKind::U8, full_byte), "{env}");
+    }
 
     let layers = spec_of("SpotFirst", CONVOLUTIONS).unwrap().layers;
     let last = LayerSpec::Linear { outputs: 2, initialization: Initialization::GlorotUniform };

@@ -6,8 +6,7 @@ use crate::ElementKind;
 
 impl NetworkSpec {
     /// The network of Young & Tian (2019) for MinAtar: a convolution of 16 filters of 3 rows and columns, and a
-    /// linear layer of 128, each with a ReLU. Observations are `[10][10][channels]` numbers, 0 or 1 in MinAtar; as
-    /// bytes ([`element`](Self::element)) they would count as 0 and 1/255.
+    /// linear layer of 128, each with a ReLU. Observations are `[10][10][channels]` bytes, 0 or 1 in MinAtar.
     pub fn minatar(channels: usize, actions: usize) -> Self {
         let layers = vec![
             LayerSpec::convolution(16, 3, 1, 0),
@@ -18,7 +17,7 @@ impl NetworkSpec {
             LayerSpec::linear(actions),
         ];
         let input = InputShape::ChannelsLast { height: 10, width: 10, channels };
-        Self { element: ElementKind::F32, input, actions, atoms: 1, layers }
+        Self { element: ElementKind::F32, full_byte: 255, input, actions, atoms: 1, layers }
     }
 
     /// The network of Mnih et al. (2015): three convolutions and a linear layer of 512, each with a ReLU, for
@@ -37,7 +36,7 @@ impl NetworkSpec {
             LayerSpec::linear(actions),
         ];
         let input = InputShape::ChannelsFirst { channels: frames, height: 84, width: 84 };
-        Self { element: ElementKind::U8, input, actions, atoms: 1, layers }
+        Self { element: ElementKind::U8, full_byte: 255, input, actions, atoms: 1, layers }
     }
 
     /// The residual network of Espeholt et al. (2018), each of its three stages `scale` times as wide as there:
@@ -68,7 +67,7 @@ impl NetworkSpec {
         ];
         layers.extend(end);
         let input = InputShape::ChannelsFirst { channels: frames, height: 84, width: 84 };
-        Self { element: ElementKind::U8, input, actions, atoms: 1, layers }
+        Self { element: ElementKind::U8, full_byte: 255, input, actions, atoms: 1, layers }
     }
 }
 

@@ -17,7 +17,7 @@ pub enum Parameters {
 
 /// A network with its parameters, its target parameters and its optimiser. It knows nothing of rewards.
 ///
-/// Bytes enter the first layer divided by 255. Batches are row-major. The batch size is whatever the slices hold
+/// Bytes enter the first layer divided by [`NetworkSpec::full_byte`]. Batches are row-major. The batch size is whatever the slices hold
 /// and may change from call to call; buffers grow when they must, and a call with a size that was seen before
 /// allocates nothing.
 ///

@@ -49,6 +49,9 @@ impl InputShape {
 pub struct NetworkSpec {
     /// The type of an observation's elements.
     pub element: ElementKind,
+    /// The byte that counts as 1, at least 1: an observation of bytes enters the first layer divided by it. 255 for
+    /// pixels, 1 for flags. It does nothing where the elements are numbers.
+    pub full_byte: u8,
     /// The shape of one observation.
     pub input: InputShape,
     /// Actions.
@@ -96,7 +99,7 @@ impl NetworkSpec {
         }
         layers.push(LayerSpec::Linear { outputs: actions, initialization });
         let input = InputShape::Vector { len: inputs };
-        Self { element: ElementKind::F32, input, actions, atoms: 1, layers }
+        Self { element: ElementKind::F32, full_byte: 255, input, actions, atoms: 1, layers }
     }
 
     /// The same network with its observations divided by `by` first.
@@ -131,6 +134,9 @@ impl NetworkSpec {
             0 => return at(0, "gets 0 inputs; at least 1 is needed".into()),
             1..=MOST_VALUES => {}
             inputs => return at(0, format!("gets {inputs} inputs; {MOST_VALUES} are the most")),
+        }
+        if self.element == ElementKind::U8 && self.full_byte == 0 {
+            return at(0, "gets bytes of which 0 counts as 1; 1 to 255 is needed".into());
         }
         self.check_places()?;
         let mut last_input = self.input.shape();
@@ -388,7 +394,8 @@ mod tests {
         let image = |layer: LayerSpec| {
             let layers = vec![layer, LayerSpec::Flatten, LayerSpec::linear(2)];
             let input = InputShape::ChannelsLast { height: 10, width: 10, channels: 2 };
-            NetworkSpec { element: ElementKind::F32, input, actions: 2, atoms: 1, layers }.layout()
+            NetworkSpec { element: ElementKind::F32, full_byte: 255, input, actions: 2, atoms: 1, layers }
+                .layout()
         };
         for layer in [
             LayerSpec::convolution(2, 1, 1 << 62, 1 << 62),

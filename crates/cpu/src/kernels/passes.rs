@@ -419,7 +419,8 @@ fn image_pass<'a>(
     batch: Batch<'a>,
 ) -> ImagePass<'a> {
     let parameters = weights.parameters.as_ptr();
-    ImagePass { program: image, input: program.input, observation: batch.observation, parameters }
+    let (input, full_byte) = (program.input, program.full_byte);
+    ImagePass { program: image, input, full_byte, observation: batch.observation, parameters }
 }
 
 /// Observations of vectors as numbers.
@@ -437,9 +438,7 @@ fn numbers<'a>(program: &Program, observation: Observation<'a>, buffer: &mut Ali
         Observation::U8(_) if program.image.is_some() => Numbers::InBuffer,
         Observation::U8(bytes) => {
             buffer.grow(bytes.len());
-            for (value, byte) in buffer.iter_mut().zip(bytes) {
-                *value = super::image::share_of_255(*byte);
-            }
+            super::image::convert_bytes(bytes, program.full_byte, &mut buffer[..bytes.len()]);
             Numbers::InBuffer
         }
     }

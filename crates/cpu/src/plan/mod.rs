@@ -166,6 +166,7 @@ impl Builder {
         let padded = |len: usize| (len + HALF_LINE).next_multiple_of(LINE);
         let program = Program {
             input: spec.input,
+            full_byte: spec.full_byte,
             divisors: self.divisors,
             image,
             slots: self.slots,

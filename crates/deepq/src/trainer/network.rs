@@ -28,7 +28,7 @@ pub(super) fn network_spec(config: &Config, env: &EnvSpec) -> Result<NetworkSpec
     let spec = match &config.network {
         NetworkConfig::Hidden { hidden, initialization, divide_observations_by } => {
             let spec = NetworkSpec::mlp(space.len(), hidden, env.actions, *initialization);
-            observations.divided(NetworkSpec { element: space.element, ..spec }, divide_observations_by)?
+            observations.divided(spec, divide_observations_by)?
         }
         NetworkConfig::Architecture { architecture, channels } => {
             let (usual, spec) = match *architecture {
@@ -39,7 +39,7 @@ pub(super) fn network_spec(config: &Config, env: &EnvSpec) -> Result<NetworkSpec
                 }
             };
             let input = observations.image("network.architecture", *channels, Some(usual))?;
-            NetworkSpec { element: space.element, input, ..spec }
+            NetworkSpec { input, ..spec }
         }
         NetworkConfig::Layers { layers, initialization, channels } => {
             let input = observations.input(layers, *channels)?;
@@ -52,11 +52,20 @@ pub(super) fn network_spec(config: &Config, env: &EnvSpec) -> Result<NetworkSpec
                 }
                 _ => layers.push(linear(env.actions)),
             }
-            NetworkSpec { element: space.element, input, actions: env.actions, atoms: 1, layers }
+            let spec = NetworkSpec::mlp(0, &[], env.actions, *initialization);
+            NetworkSpec { input, layers, ..spec }
         }
     };
+    let spec = NetworkSpec { element: space.element, full_byte: full_byte(space), ..spec };
     check_fit(config, &observations, &spec)?;
     Ok(spec)
+}
+
+/// The byte that counts as 1: the greatest one that an observation may have.
+fn full_byte(space: &BoxSpace) -> u8 {
+    // A bound that is no number from 1 to 255 says nothing of bytes.
+    let high = space.high.iter().copied().fold(0.0, f32::max);
+    if (1.0..=255.0).contains(&high) { high as u8 } else { 255 }
 }
 
 /// The most values that a layer may give for one observation.

@@ -55,21 +55,28 @@ fn embedding(cosines: usize) -> LayerSpec {
 
 /// A network on numbers in a row.
 fn on_vector(len: usize, actions: usize, atoms: usize, layers: Vec<LayerSpec>) -> NetworkSpec {
-    NetworkSpec { element: ElementKind::F32, input: InputShape::Vector { len }, actions, atoms, layers }
+    NetworkSpec {
+        element: ElementKind::F32,
+        full_byte: 255,
+        input: InputShape::Vector { len },
+        actions,
+        atoms,
+        layers,
+    }
 }
 
 /// A network on bytes, `[channel][row][column]`.
 fn on_frames(size: (usize, usize, usize), actions: usize, layers: Vec<LayerSpec>) -> NetworkSpec {
     let (channels, height, width) = size;
     let input = InputShape::ChannelsFirst { channels, height, width };
-    NetworkSpec { element: ElementKind::U8, input, actions, atoms: 1, layers }
+    NetworkSpec { element: ElementKind::U8, full_byte: 255, input, actions, atoms: 1, layers }
 }
 
 /// A network on numbers, `[row][column][channel]`.
 fn on_grid(size: (usize, usize, usize), actions: usize, layers: Vec<LayerSpec>) -> NetworkSpec {
     let (height, width, channels) = size;
     let input = InputShape::ChannelsLast { height, width, channels };
-    NetworkSpec { element: ElementKind::F32, input, actions, atoms: 1, layers }
+    NetworkSpec { element: ElementKind::F32, full_byte: 255, input, actions, atoms: 1, layers }
 }
 
 fn fully_connected() -> Vec<Named> {
@@ -83,6 +90,7 @@ fn fully_connected() -> Vec<Named> {
     (atoms.actions, atoms.atoms) = (2, 3);
     let mut bytes = mlp(12, &[17, 3], 3);
     bytes.element = ElementKind::U8;
+    let few_bytes = NetworkSpec { full_byte: 3, ..bytes.clone() };
     let divisors = (0..63).map(|i| 0.5 + i as f32 / 16.0).collect();
     vec![
         ("two hidden layers", mlp(4, &[24, 24], 2)),
@@ -96,6 +104,7 @@ fn fully_connected() -> Vec<Named> {
         ("a ReLU at the end", rectified),
         ("atoms", atoms),
         ("bytes", bytes),
+        ("bytes of which few count as 1", few_bytes),
     ]
 }
 

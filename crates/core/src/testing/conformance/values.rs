@@ -92,7 +92,9 @@ impl<'a> Totals<'a> {
     fn new(spec: &'a NetworkSpec, noise: &[f32], inputs: &Inputs, d_output: &[f32]) -> Self {
         let observation = match &inputs.observation {
             ObservationBuffer::F32(values) => widen(values),
-            ObservationBuffer::U8(values) => values.iter().map(|x| f64::from(*x) / 255.0).collect(),
+            ObservationBuffer::U8(values) => {
+                values.iter().map(|byte| f64::from(*byte) / f64::from(spec.full_byte)).collect()
+            }
         };
         let (noise, fractions, d_output) = (widen(noise), widen(&inputs.fractions), widen(d_output));
         Self { spec, noise, observation, fractions, d_output }

@@ -88,7 +88,7 @@ impl ReferenceNetwork {
         Trained {
             parameters: widen(parameters),
             noise: noise.clone(),
-            observation: widen_observation(observation),
+            observation: widen_observation(observation, self.spec.full_byte),
             fractions: widen(fractions),
         }
     }
@@ -98,10 +98,12 @@ fn widen(values: &[f32]) -> Vec<f64> {
     values.iter().map(|value| f64::from(*value)).collect()
 }
 
-fn widen_observation(observation: Observation<'_>) -> Vec<f64> {
+fn widen_observation(observation: Observation<'_>, full_byte: u8) -> Vec<f64> {
     match observation {
         Observation::F32(values) => widen(values),
-        Observation::U8(values) => values.iter().map(|value| f64::from(*value) / 255.0).collect(),
+        Observation::U8(values) => {
+            values.iter().map(|value| f64::from(*value) / f64::from(full_byte)).collect()
+        }
     }
 }
 

@@ -21,6 +21,7 @@ use crate::program::{ImageKind, ImageProgram, ImageSlot, ImageStep};
 pub(super) struct ImagePass<'a> {
     pub(super) program: &'a ImageProgram,
     pub(super) input: InputShape,
+    pub(super) full_byte: u8,
     pub(super) observation: Observation<'a>,
     pub(super) parameters: *const f32,
 }
@@ -98,11 +99,11 @@ unsafe fn load<S: Simd>(pass: &ImagePass<'_>, sample: usize, slots: *mut f32) {
                 InputShape::ChannelsLast { .. } => {
                     let from = begin + row * columns;
                     if slot.pixel == slot.channels {
-                        convert(pass.observation, from, to, columns);
+                        convert(pass, from, to, columns);
                     } else {
                         for column in 0..slot.width {
                             let to = to.add(column * slot.pixel);
-                            convert(pass.observation, from + column * slot.channels, to, slot.channels);
+                            convert(pass, from + column * slot.channels, to, slot.channels);
                         }
                     }
                 }
@@ -125,7 +126,7 @@ unsafe fn planes_of_row<S: Simd>(pass: &ImagePass<'_>, slot: ImageSlot, first: u
             for plane in 0..channels {
                 let from = first + (channel + plane) * slot.height * slot.width + begin;
                 // SAFETY: the piece is inside the observation, the planes and the slot.
-                unsafe { convert(pass.observation, from, planes.as_mut_ptr().add(plane * COLUMNS), columns) }
+                unsafe { convert(pass, from, planes.as_mut_ptr().add(plane * COLUMNS), columns) }
             }
             // SAFETY: as above.
             unsafe {
@@ -136,22 +137,28 @@ unsafe fn planes_of_row<S: Simd>(pass: &ImagePass<'_>, slot: ImageSlot, first: u
     }
 }
 
-/// Elements of an observation as numbers; bytes are divided by 255.
+/// Elements of an observation as numbers.
 #[inline(always)]
-unsafe fn convert(observation: Observation<'_>, from: usize, to: *mut f32, len: usize) {
-    match observation {
+unsafe fn convert(pass: &ImagePass<'_>, from: usize, to: *mut f32, len: usize) {
+    // SAFETY: the caller vouches for `len` elements at `to`, which nobody else uses meanwhile.
+    let to = unsafe { std::slice::from_raw_parts_mut(to, len) };
+    match pass.observation {
+        // A call of `memcpy` for a few channels would take longer.
         Observation::F32(values) => {
-            for (index, value) in values[from..from + len].iter().enumerate() {
-                // SAFETY: the caller vouches for `len` elements at `to`.
-                unsafe { *to.add(index) = *value }
-            }
+            to.iter_mut().zip(&values[from..from + len]).for_each(|(to, value)| *to = *value);
         }
-        Observation::U8(bytes) => {
-            for (index, byte) in bytes[from..from + len].iter().enumerate() {
-                // SAFETY: as above.
-                unsafe { *to.add(index) = share_of_255(*byte) }
-            }
-        }
+        Observation::U8(bytes) => convert_bytes(&bytes[from..from + len], pass.full_byte, to),
+    }
+}
+
+/// Bytes divided by the one that counts as 1.
+#[inline(always)]
+pub(crate) fn convert_bytes(bytes: &[u8], full_byte: u8, to: &mut [f32]) {
+    if full_byte == 255 {
+        to.iter_mut().zip(bytes).for_each(|(value, byte)| *value = share_of_255(*byte));
+    } else {
+        let full = f32::from(full_byte);
+        to.iter_mut().zip(bytes).for_each(|(value, byte)| *value = f32::from(*byte) / full);
     }
 }
 
