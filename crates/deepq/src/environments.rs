@@ -7,16 +7,14 @@ use deepq_core::{CallMonitor, Env, EnvError, EnvSpec, GuardedEnv, Space, VectorE
 use deepq_envs::Registry;
 use deepq_envs::threads::EnvThreads;
 use deepq_envs::wrappers::{
-    FlattenObservation, FullRangeBytes, ObservationStatistics, RecordEpisodeStatistics, Statistics,
-    WrapperConfig, wrap,
+    FlattenObservation, ObservationStatistics, RecordEpisodeStatistics, Statistics, WrapperConfig, wrap,
 };
 
 use crate::Policy;
 use crate::config::{ConfigError, EnvConfig};
 
 /// Makes the environments of a run: with the options and within the wrappers of its configuration. Observations
-/// of a space that is no box are [flattened](FlattenObservation), so that a network can take them, and bytes that
-/// end below 255 are [spread](FullRangeBytes), so that it sees 0 to 1.
+/// of a space that is no box are [flattened](FlattenObservation), so that a network can take them.
 ///
 /// Where the configuration normalises observations, all environments of one factory and of its clones share the
 /// statistics: those for training gather them, those for evaluation use them.
@@ -110,12 +108,9 @@ fn make(
         let wrong = |error: EnvError| ConfigError::new(format!("env.wrappers.{place}"), error.to_string());
         env = wrap(env, wrapper, Some(statistics)).map_err(wrong)?;
     }
-    let of_env = |error: EnvError| ConfigError::new("env.id", error.to_string());
-    match &env.spec().observation_space {
-        space if FullRangeBytes::<Box<dyn Env>>::fits(space) => {
-            Ok(Box::new(FullRangeBytes::new(env).map_err(of_env)?))
-        }
-        Space::Box(_) => Ok(env),
-        _ => Ok(Box::new(FlattenObservation::new(env).map_err(of_env)?)),
+    if matches!(env.spec().observation_space, Space::Box(_)) {
+        return Ok(env);
     }
+    let flat = FlattenObservation::new(env);
+    Ok(Box::new(flat.map_err(|error| ConfigError::new("env.id", error.to_string()))?))
 }

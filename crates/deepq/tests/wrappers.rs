@@ -183,14 +183,3 @@ fn threads_change_nothing_of_what_comes_out() {
     });
     assert!(states[0] == states[1] && states[1] == states[2]);
 }
-
-#[test]
-fn grids_of_zeros_and_ones_are_zeros_and_ones_to_a_network() {
-    let config = deepq::config::EnvConfig::new("MinAtar/Breakout-v1");
-    let mut env = EnvFactory::new(&Registry::builtin(), &config).unwrap().evaluation(0).unwrap();
-    let mut observation = vec![0; 400];
-    env.reset(Some(1), ObservationMut::U8(&mut observation)).unwrap();
-    // Bytes are divided by 255 on their way into the first layer.
-    assert!(observation.iter().all(|byte| [0, 255].contains(byte)), "{observation:?}");
-    assert!(observation.contains(&255));
-}

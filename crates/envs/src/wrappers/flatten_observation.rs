@@ -1,7 +1,8 @@
 //! Observations of any space as one vector.
 
 use deepq_core::{
-    BoxSpace, Env, EnvError, EnvSpec, ObservationMut, Space, StateError, StateReader, StateWriter, Step,
+    BoxSpace, ElementKind, Env, EnvError, EnvSpec, ObservationMut, Space, StateError, StateReader,
+    StateWriter, Step,
 };
 
 /// Gives the observations of any space as a vector that a network can take, as `gymnasium.spaces.flatten` and
@@ -15,8 +16,8 @@ use deepq_core::{
 /// | `Box` | its elements in row-major order |
 /// | `Tuple`, `Dict` | their parts, one after the other; those of a dictionary in ascending order of names |
 ///
-/// A box of bytes stays one, since networks divide bytes by 255; everything else becomes `f32`, bytes within a
-/// tuple or dictionary as the numbers they are.
+/// A box of bytes stays one, and one-hot vectors alone are bytes too, a quarter of the room in a memory; everything
+/// else becomes `f32`, bytes within a tuple or dictionary as the numbers they are.
 #[derive(Clone, Debug)]
 pub struct FlattenObservation<E> {
     env: E,
@@ -44,7 +45,8 @@ impl<E: Env> FlattenObservation<E> {
         let spec = env.spec();
         let mut vector = Vector::default();
         vector.add(&spec.observation_space)?;
-        let element = spec.observation_space.element();
+        let only_one_hot = vector.parts.iter().all(|part| matches!(part, Part::OneHot { .. }));
+        let element = if only_one_hot { ElementKind::U8 } else { spec.observation_space.element() };
         let is_vector = vector.parts.iter().all(|part| matches!(part, Part::Copy { .. }));
         let structured = if is_vector { vec![] } else { vec![0.0; spec.observation_space.len()] };
         let space = BoxSpace { shape: vec![vector.low.len()], element, low: vector.low, high: vector.high };
@@ -67,7 +69,10 @@ impl<E: Env> FlattenObservation<E> {
             return write(&mut self.env, observation);
         }
         let outcome = write(&mut self.env, ObservationMut::F32(&mut self.structured))?;
-        flatten(&self.parts, &self.structured, observation.f32())?;
+        match observation {
+            ObservationMut::F32(to) => flatten(&self.parts, &self.structured, to)?,
+            ObservationMut::U8(to) => flatten(&self.parts, &self.structured, to)?,
+        }
         Ok(outcome)
     }
 }
@@ -110,19 +115,37 @@ impl Vector {
     }
 }
 
-fn flatten(parts: &[Part], from: &[f32], to: &mut [f32]) -> Result<(), EnvError> {
+/// Elements of a vector that numbers of an observation become.
+trait FlatElement: Copy + From<bool> {
+    fn copied(value: f32) -> Self;
+}
+
+impl FlatElement for f32 {
+    fn copied(value: f32) -> Self {
+        value
+    }
+}
+
+impl FlatElement for u8 {
+    fn copied(value: f32) -> Self {
+        value as u8
+    }
+}
+
+fn flatten<T: FlatElement>(parts: &[Part], from: &[f32], to: &mut [T]) -> Result<(), EnvError> {
     let (mut read, mut written) = (0, 0);
     for part in parts {
         match *part {
             Part::Copy { len } => {
-                to[written..written + len].copy_from_slice(&from[read..read + len]);
+                let pairs = to[written..written + len].iter_mut().zip(&from[read..read + len]);
+                pairs.for_each(|(to, from)| *to = T::copied(*from));
                 (read, written) = (read + len, written + len);
             }
             Part::OneHot { start, n } => {
                 let place =
                     place(from[read], start, n).ok_or_else(|| no_such_number(read, from, start, n))?;
-                to[written..written + n].fill(0.0);
-                to[written + place] = 1.0;
+                to[written..written + n].fill(T::from(false));
+                to[written + place] = T::from(true);
                 (read, written) = (read + 1, written + n);
             }
         }
@@ -174,7 +197,7 @@ impl<E: Env> Env for FlattenObservation<E> {
 
 #[cfg(test)]
 mod tests {
-    use deepq_core::{ElementKind, ObservationBuffer};
+    use deepq_core::ObservationBuffer;
 
     use super::super::FrameStack;
     use super::super::testing::{Scripted, assert_resumes, buffer, reset, step, unbounded};
@@ -192,9 +215,9 @@ mod tests {
     fn numbers_become_one_hot_vectors_at_every_step() {
         let mut env = tuple(&[&[-1.0, 0.0, 1.0], &[1.0, 1.0, 0.0]]);
         for _episode in 0..2 {
-            let first = ObservationBuffer::F32(vec![1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0]);
+            let first = ObservationBuffer::U8(vec![1, 0, 0, 1, 0, 0, 1]);
             assert_eq!(reset(&mut env, None), first);
-            let second = ObservationBuffer::F32(vec![0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0]);
+            let second = ObservationBuffer::U8(vec![0, 0, 1, 0, 1, 1, 0]);
             assert_eq!(step(&mut env, 0).0, second);
         }
         assert_resumes(&mut env, tuple(&[&[-1.0, 0.0, 1.0], &[1.0, 1.0, 0.0]]), &[0, 1, 2]);
