@@ -284,20 +284,21 @@ fn trace(name: &str, seed: u64, early_steps: usize) -> Trace {
     let mut env = wrapped(name);
     let (len, actions) = (env.spec().observation_space.len(), env.spec().actions);
     let (mut digest, mut early, mut episodes) = (Digest::new(), vec![], vec![]);
-    let mut observation = vec![f32::NAN; len];
+    let mut observation = ObservationBuffer::zeros(env.spec().observation_space.element(), len);
     for episode in 0..2 {
-        env.reset((episode == 0).then_some(seed), ObservationMut::F32(&mut observation)).unwrap();
+        env.reset((episode == 0).then_some(seed), observation.slice_mut(0..len)).unwrap();
         let (mut steps, mut sum, mut last) = (0, 0.0, Step::default());
         loop {
-            observation.iter().for_each(|value| digest.add(&value.to_le_bytes()));
+            let shown = numbers(&observation);
+            shown.iter().for_each(|value| digest.add(&value.to_le_bytes()));
             if episode == 0 && steps < early_steps {
-                early.push((0..len).filter(|index| observation[*index] != 0.0).collect());
+                early.push((0..len).filter(|index| shown[*index] != 0.0).collect());
             }
             if last.ended() {
                 break;
             }
             let action = (seed as usize * 5 + steps * steps + steps / 3) % actions;
-            last = env.step(action, ObservationMut::F32(&mut observation)).unwrap();
+            last = env.step(action, observation.slice_mut(0..len)).unwrap();
             (steps, sum) = (steps + 1, sum + last.reward);
         }
         let own = env.episode_statistics().map(|own| (own.episodic_return, own.episode_length));
