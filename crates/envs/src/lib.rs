@@ -24,6 +24,7 @@ pub mod box2d;
 pub mod check;
 pub mod classic_control;
 pub mod minatar;
+mod misuse;
 pub mod numpy_random;
 pub mod picture;
 pub mod registry;

@@ -120,12 +120,12 @@ fn without_a_seed_the_random_numbers_go_on() {
 }
 
 #[test]
-fn wrong_use_is_an_error_that_says_what_is_allowed() {
+fn wrong_use_is_an_error_that_says_what_is_allowed_and_changes_nothing() {
     let message = |result: Result<Step, EnvError>| result.unwrap_err().to_string();
-    for (id, name, len, actions) in [
-        ("CartPole-v1", "CartPole", 4, "0 (left) or 1 (right)"),
-        ("MountainCar-v0", "MountainCar", 2, "0 (left), 1 (none) or 2 (right)"),
-        ("Acrobot-v1", "Acrobot", 6, "0 (a torque of −1), 1 (none) or 2 (a torque of 1)"),
+    for (id, len, actions) in [
+        ("CartPole-v1", 4, "0 (left) or 1 (right)"),
+        ("MountainCar-v0", 2, "0 (left), 1 (none) or 2 (right)"),
+        ("Acrobot-v1", 6, "0 (a torque of −1), 1 (none) or 2 (a torque of 1)"),
     ] {
         let mut env = make(id).unwrap();
         let mut observation = vec![0.0; len];
@@ -134,16 +134,25 @@ fn wrong_use_is_an_error_that_says_what_is_allowed() {
             format!("{id}: a step before the first reset")
         );
         reset(&mut *env, Some(0));
+        step(&mut *env, 0);
+        let before = saved(&*env);
         let wrong = env.spec().actions;
         assert_eq!(
             message(env.step(wrong, ObservationMut::F32(&mut observation))),
             format!("{id}: the action is {actions}, found {wrong}")
         );
-        let expected = format!("{name}: an observation is {len} numbers of type f32, found a buffer of");
-        assert_eq!(message(env.step(1, ObservationMut::F32(&mut [0.0; 3]))), format!("{expected} 3"));
+        let expected = format!("{id}: an observation is {len} numbers of type f32, found a buffer of");
+        for (count, found) in [(0, "0 numbers"), (1, "1 number"), (3, "3 numbers"), (9, "9 numbers")] {
+            let mut buffer = vec![0.0; count];
+            let told = message(env.step(1, ObservationMut::F32(&mut buffer)));
+            assert_eq!(told, format!("{expected} {found} of type f32"));
+            for seed in [None, Some(5)] {
+                let told = env.reset(seed, ObservationMut::F32(&mut buffer)).unwrap_err().to_string();
+                assert_eq!(told, format!("{expected} {found} of type f32"));
+            }
+        }
         assert_eq!(message(env.step(1, ObservationMut::U8(&mut [0; 16]))), format!("{expected} 16 bytes"));
-        let buffer = ObservationMut::F32(&mut []);
-        assert_eq!(env.reset(None, buffer).unwrap_err().to_string(), format!("{expected} 0"));
+        assert_eq!(saved(&*env), before, "{id}: wrong use changed something");
     }
 }
 

@@ -202,6 +202,23 @@ fn make_with(options: &str) -> Result<Box<dyn Env>, String> {
 }
 
 #[test]
+fn legs_and_engines_are_on_the_sides_the_documentation_says() {
+    let mut env = calm();
+    let mut speed = |action| {
+        env.reset(Some(1), ObservationMut::F32(&mut [0.0; 8])).unwrap();
+        let [lander, right, left] = env.inner().bodies().unwrap().map(|body| body.position[0]);
+        assert!(left < lander && lander < right);
+        for _ in 0..20 {
+            step(&mut env, action);
+        }
+        env.inner().bodies().unwrap()[0].velocity
+    };
+    let [none, push_left, main, push_right] = [0, 1, 2, 3].map(&mut speed);
+    assert!(push_left[0] < none[0] - 0.1 && push_right[0] > none[0] + 0.1);
+    assert!(main[1] > none[1] + 1.0);
+}
+
+#[test]
 fn options_go_by_gymnasiums_names() {
     let (mut made, mut twin) = (make_with(WINDY).unwrap(), windy());
     for env in [&mut *made, &mut twin] {
@@ -234,13 +251,14 @@ fn options_that_are_not_possible_are_refused_with_what_is() {
 fn wrong_actions_and_buffers_are_refused_and_change_nothing() {
     let mut env = calm();
     env.reset(Some(1), ObservationMut::F32(&mut [0.0; 8])).unwrap();
+    step(&mut env, 2);
     let before = saved(&env);
     let error = env.step(4, ObservationMut::F32(&mut [0.0; 8])).unwrap_err();
-    let expected =
-        "LunarLander-v3: the action is 0 (nothing), 1 (left), 2 (main) or 3 (right engine), found 4";
+    let expected = "LunarLander-v3: the action is 0 (nothing), 1 (push left), 2 (main engine) or 3 (push right), found 4";
     assert_eq!(error.to_string(), expected);
     let error = env.step(0, ObservationMut::F32(&mut [0.0; 4])).unwrap_err();
-    let expected = "LunarLander: an observation is 8 numbers of type f32, found a buffer of 4";
+    let expected =
+        "LunarLander-v3: an observation is 8 numbers of type f32, found a buffer of 4 numbers of type f32";
     assert_eq!(error.to_string(), expected);
     assert!(env.step(0, ObservationMut::U8(&mut [0; 8])).is_err());
     assert!(env.reset(Some(3), ObservationMut::F32(&mut [0.0; 9])).is_err());

@@ -239,16 +239,16 @@ fn wrong_use_is_an_error_that_says_what_is_allowed_and_changes_nothing() {
     let before = saved(&*env);
     assert_eq!(
         message(env.step(3, ObservationMut::U8(&mut observation))),
-        "MinAtar/Breakout-v1: the action is one of 0 (nothing), 1 (left), 2 (right); found 3"
+        "MinAtar/Breakout-v1: the action is 0 (nothing), 1 (left) or 2 (right), found 3"
     );
     let expected = "MinAtar/Breakout-v1: an observation is 400 bytes, found a buffer of";
-    assert_eq!(message(env.step(1, ObservationMut::U8(&mut [0; 399]))), format!("{expected} 399"));
+    assert_eq!(message(env.step(1, ObservationMut::U8(&mut [0; 399]))), format!("{expected} 399 bytes"));
     assert_eq!(
         message(env.step(1, ObservationMut::F32(&mut [0.0; 400]))),
         format!("{expected} 400 numbers of type f32")
     );
     let error = env.reset(Some(1), ObservationMut::U8(&mut [0; 401])).unwrap_err();
-    assert_eq!(error.to_string(), format!("{expected} 401"));
+    assert_eq!(error.to_string(), format!("{expected} 401 bytes"));
     assert_eq!(saved(&*env), before);
 }
 

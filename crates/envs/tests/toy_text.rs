@@ -170,6 +170,7 @@ fn wrong_use_is_an_error_that_says_what_is_allowed() {
         let early = message(env.step(0, ObservationMut::F32(&mut observation)));
         assert_eq!(early, format!("{id}: a step before the first reset"));
         reset(&mut *env, Some(0));
+        step(&mut *env, 1);
         let before = saved(&*env);
         for action in [env.spec().actions, usize::MAX, 1 << 32] {
             let found = message(env.step(action, ObservationMut::F32(&mut observation)));
@@ -177,7 +178,10 @@ fn wrong_use_is_an_error_that_says_what_is_allowed() {
         }
         let numbers = if id == "Blackjack-v1" { "3 numbers" } else { "1 number" };
         let expected = format!("{id}: an observation is {numbers} of type f32, found a buffer of");
-        assert_eq!(message(env.step(0, ObservationMut::F32(&mut [0.0; 9]))), format!("{expected} 9"));
+        assert_eq!(
+            message(env.step(0, ObservationMut::F32(&mut [0.0; 9]))),
+            format!("{expected} 9 numbers of type f32")
+        );
         assert_eq!(message(env.step(0, ObservationMut::U8(&mut [0; 3]))), format!("{expected} 3 bytes"));
         assert!(env.reset(Some(9), ObservationMut::F32(&mut [])).is_err());
         assert_eq!(saved(&*env), before, "{id}: wrong use changed something");

@@ -1,25 +1,6 @@
-//! What the environments of this family share: their complaints, and how they write their numbers.
+//! How the environments of this family write their numbers.
 
-use deepq_core::{EnvError, ObservationMut, StateError, StateReader, StateWriter};
-
-/// A step that cannot be taken: before the first reset, or with an action there is none of.
-#[cold]
-pub(super) fn wrong_step(id: &str, has_begun: bool, actions: &str, found: usize) -> EnvError {
-    EnvError::new(match has_begun {
-        false => format!("{id}: a step before the first reset"),
-        true => format!("{id}: the action is {actions}, found {found}"),
-    })
-}
-
-/// A buffer that no observation of `len` numbers fits in.
-#[cold]
-pub(super) fn wrong_buffer(env: &str, len: usize, found: &ObservationMut<'_>) -> EnvError {
-    let found = match found {
-        ObservationMut::F32(values) => format!("{}", values.len()),
-        ObservationMut::U8(values) => format!("{} bytes", values.len()),
-    };
-    EnvError::new(format!("{env}: an observation is {len} numbers of type f32, found a buffer of {found}"))
-}
+use deepq_core::{StateError, StateReader, StateWriter};
 
 /// Writes the numbers of a state, or that there is none.
 pub(super) fn save_numbers<const N: usize>(state: &mut StateWriter, numbers: Option<[f64; N]>) {

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::grid::{CELLS, SIDE};
 use super::{Action, Game, Outcome, RandomState, picture};
+use crate::misuse::{bytes, wrong_step};
 
 /// A frame stands for 50 ms, as long as MinAtar's own window shows it.
 const FRAMES_PER_SECOND: u32 = 20;
@@ -127,37 +128,10 @@ impl<G: Game> MinAtar<G> {
         &self.random
     }
 
-    #[inline]
-    fn bytes<'a>(&self, observation: ObservationMut<'a>) -> Result<&'a mut [u8], EnvError> {
-        match observation {
-            ObservationMut::U8(bytes) if bytes.len() == Self::OBSERVATION_LEN => Ok(bytes),
-            other => Err(self.wrong_buffer(&other)),
-        }
-    }
-
-    #[cold]
-    fn wrong_buffer(&self, found: &ObservationMut<'_>) -> EnvError {
-        let found = match found {
-            ObservationMut::F32(values) => format!("{} numbers of type f32", values.len()),
-            ObservationMut::U8(values) => format!("{}", values.len()),
-        };
-        let (id, len) = (&self.spec.id, Self::OBSERVATION_LEN);
-        EnvError::new(format!("{id}: an observation is {len} bytes, found a buffer of {found}"))
-    }
-
     #[cold]
     fn wrong_step(&self, action: usize) -> EnvError {
-        let id = &self.spec.id;
-        if self.phase == Phase::BeforeFirstReset {
-            return EnvError::new(format!("{id}: a step before the first reset"));
-        }
-        let names: Vec<String> = self
-            .actions
-            .iter()
-            .enumerate()
-            .map(|(index, action)| format!("{index} ({action:?})").to_lowercase())
-            .collect();
-        EnvError::new(format!("{id}: the action is one of {}; found {action}", names.join(", ")))
+        let names: Vec<_> = self.actions.iter().map(|action| format!("{action:?}").to_lowercase()).collect();
+        wrong_step(&self.spec, self.phase != Phase::BeforeFirstReset, &names, action)
     }
 
     #[inline]
@@ -173,7 +147,7 @@ impl<G: Game> Env for MinAtar<G> {
     }
 
     fn reset(&mut self, seed: Option<u64>, observation: ObservationMut<'_>) -> Result<(), EnvError> {
-        let bytes = self.bytes(observation)?;
+        let bytes = bytes(&self.spec, Self::OBSERVATION_LEN, observation)?;
         if let Some(seed) = seed {
             self.random = RandomState::new(seed);
         }
@@ -185,11 +159,11 @@ impl<G: Game> Env for MinAtar<G> {
 
     #[inline]
     fn step(&mut self, action: usize, observation: ObservationMut<'_>) -> Result<Step, EnvError> {
+        let bytes = bytes(&self.spec, Self::OBSERVATION_LEN, observation)?;
         let action = match self.actions.get(action) {
             Some(action) if self.phase != Phase::BeforeFirstReset => *action,
             _ => return Err(self.wrong_step(action)),
         };
-        let bytes = self.bytes(observation)?;
         let sticks = self.random.uniform() < self.options.sticky_action_prob;
         if !sticks {
             self.previous_action = action;

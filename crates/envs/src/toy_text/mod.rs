@@ -21,7 +21,7 @@ pub use cliff_walking::CliffWalking;
 pub use frozen_lake::FrozenLake;
 pub use taxi::Taxi;
 
-use deepq_core::{EnvError, EnvSpec, ObservationMut};
+use deepq_core::EnvError;
 
 use crate::registry::Builtin;
 
@@ -57,44 +57,6 @@ pub(crate) const BUILTIN: &[Builtin] = &[
         make: |options| Ok(Box::new(Blackjack::v1_with(options.parse()?))),
     },
 ];
-
-/// The place of an observation of `N` numbers.
-#[inline]
-fn place<'a, const N: usize>(
-    spec: &EnvSpec,
-    observation: ObservationMut<'a>,
-) -> Result<&'a mut [f32; N], EnvError> {
-    let found = match observation {
-        ObservationMut::F32(values) => {
-            let count = values.len();
-            match values.try_into() {
-                Ok(place) => return Ok(place),
-                Err(_) => (count, ""),
-            }
-        }
-        ObservationMut::U8(values) => (values.len(), " bytes"),
-    };
-    Err(wrong_place(&spec.id, N, found))
-}
-
-#[cold]
-fn wrong_place(id: &str, expected: usize, (count, bytes): (usize, &str)) -> EnvError {
-    let numbers = if expected == 1 { "1 number" } else { &format!("{expected} numbers") };
-    EnvError::new(format!("{id}: an observation is {numbers} of type f32, found a buffer of {count}{bytes}"))
-}
-
-/// A step that cannot be taken: before the first reset, or with an action there is not.
-#[cold]
-fn wrong_step(spec: &EnvSpec, begun: bool, actions: &[&str], found: usize) -> EnvError {
-    let id = &spec.id;
-    if !begun {
-        return EnvError::new(format!("{id}: a step before the first reset"));
-    }
-    let named = actions.iter().enumerate().map(|(action, name)| format!("{action} ({name})"));
-    let named: Vec<_> = named.collect();
-    let (others, last) = named.split_at(actions.len() - 1);
-    EnvError::new(format!("{id}: the action is {} or {}, found {found}", others.join(", "), last.concat()))
-}
 
 /// An option that is to be a probability.
 fn check_probability(name: &str, value: f64) -> Result<(), EnvError> {

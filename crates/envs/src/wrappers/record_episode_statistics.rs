@@ -23,8 +23,9 @@ impl<E: Env> RecordEpisodeStatistics<E> {
 
 impl<E: Env> Env for RecordEpisodeStatistics<E> {
     fn reset(&mut self, seed: Option<u64>, observation: ObservationMut<'_>) -> Result<(), EnvError> {
+        self.env.reset(seed, observation)?;
         self.statistics = EpisodeStatistics::default();
-        self.env.reset(seed, observation)
+        Ok(())
     }
 
     #[inline]

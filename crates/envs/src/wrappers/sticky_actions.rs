@@ -55,11 +55,12 @@ pub(super) fn check_probability(probability: f64) -> Result<(), EnvError> {
 
 impl<E: Env> Env for StickyActions<E> {
     fn reset(&mut self, seed: Option<u64>, observation: ObservationMut<'_>) -> Result<(), EnvError> {
+        self.env.reset(seed, observation)?;
         if let Some(seed) = seed {
             self.random = stream(seed);
         }
         (self.previous, self.begun) = (0, None);
-        self.env.reset(seed, observation)
+        Ok(())
     }
 
     fn begin_step(&mut self, action: usize) {

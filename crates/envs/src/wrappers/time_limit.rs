@@ -46,8 +46,9 @@ impl<E: Env> Env for TimeLimit<E> {
     }
 
     fn reset(&mut self, seed: Option<u64>, observation: ObservationMut<'_>) -> Result<(), EnvError> {
+        self.env.reset(seed, observation)?;
         self.elapsed_steps = 0;
-        self.env.reset(seed, observation)
+        Ok(())
     }
 
     #[inline]

@@ -145,7 +145,7 @@ impl Flight {
         })
     }
 
-    /// Lander, left and right leg.
+    /// Lander, leg on the right, leg on the left.
     pub(super) fn bodies(&self) -> &[BodyState; 3] {
         &self.states
     }
@@ -333,7 +333,7 @@ fn add_lander(world: &mut World) -> Result<Body, Invalid> {
     Ok(lander)
 }
 
-/// A leg: the left one for `side` −1, the right one for 1.
+/// A leg: the one on the right for `side` −1, as in Gymnasium, the one on the left for 1.
 fn add_leg(world: &mut World, lander: Body, side: f64) -> Result<Body, Invalid> {
     let position = [(WIDTH / 2.0 - side * LEG_AWAY / SCALE) as f32, HEIGHT as f32];
     let angle = (side * 0.05) as f32;

@@ -5,8 +5,9 @@
 //!
 //! An observation is eight numbers: the place relative to the pad (x, y; 1 is the edge of the picture), the
 //! velocity (x, y), the angle (rad, positive counter-clockwise) and the angular velocity (in 2.5 rad/s), and
-//! whether the left and the right leg touch the ground (0 or 1). Action 0 does nothing, 1 fires the engine on the
-//! left, 2 the main engine, 3 the engine on the right, for 20 ms.
+//! whether the leg on the right and the one on the left touch the ground (0 or 1). Action 0 does nothing, 1 pushes
+//! the lander to the left, with the engine on its right, 2 fires the main engine, 3 pushes to the right, for 20 ms.
+//! (Gymnasium calls 1 and 3 the left and the right orientation engine.)
 //!
 //! A step earns what it gains in place, speed and upright stance, 10 for each leg that comes to touch the ground,
 //! and costs 0.3 for the main and 0.03 for a side engine. An episode terminates with 100 where the lander rests,
@@ -29,15 +30,19 @@ mod picture;
 
 use std::num::NonZeroU32;
 
-use deepq_box2d::{BodyState, Invalid};
+pub use deepq_box2d::BodyState;
+use deepq_box2d::Invalid;
 use deepq_core::{
     BoxSpace, Env, EnvError, EnvSpec, Frame, ObservationMut, StateError, StateReader, StateWriter, Step,
 };
 use serde::Deserialize;
 
 use self::flight::Flight;
+use crate::misuse::{numbers, wrong_step};
 use crate::numpy_random::NumpyGenerator;
 use crate::wrappers::TimeLimit;
+
+const ACTIONS: [&str; 4] = ["nothing", "push left", "main engine", "push right"];
 
 /// So many steps an episode can have without a time limit: a saved state holds an action for each, and loading
 /// takes them all again.
@@ -146,14 +151,14 @@ impl LunarLander {
             reward_threshold: Some(200.0),
             render_fps: 50,
             frame_size: Some((picture::WIDTH, picture::HEIGHT)),
-            ..EnvSpec::new(id, space, 4)
+            ..EnvSpec::new(id, space, ACTIONS.len())
         };
         let random = NumpyGenerator::new(0);
         Ok(Self { spec, options, random, episode: None, actions: Vec::with_capacity(1024) })
     }
 
-    /// Where the lander and its left and right leg are, in metres from the lower left corner of the picture;
-    /// `None` before the first reset.
+    /// Where the lander is, its leg on the right and the one on the left, in metres from the lower left corner of
+    /// the picture; `None` before the first reset.
     pub fn bodies(&self) -> Option<&[BodyState; 3]> {
         self.episode.as_ref().map(|episode| episode.flight.bodies())
     }
@@ -171,41 +176,18 @@ impl LunarLander {
 
     #[cold]
     fn wrong_step(&self, action: usize) -> EnvError {
-        let id = &self.spec.id;
-        EnvError::new(if self.episode.is_none() {
-            format!("{id}: a step before the first reset")
-        } else if action >= 4 {
-            format!("{id}: the action is 0 (nothing), 1 (left), 2 (main) or 3 (right engine), found {action}")
-        } else {
-            format!(
-                "{id}: an episode has at most {MOST_EPISODE_STEPS} steps: give it a time limit, or reset it"
-            )
-        })
+        if self.episode.is_none() || action >= ACTIONS.len() {
+            return wrong_step(&self.spec, self.episode.is_some(), &ACTIONS, action);
+        }
+        EnvError::new(format!(
+            "{}: an episode has at most {MOST_EPISODE_STEPS} steps: give it a time limit, or reset it",
+            self.spec.id
+        ))
     }
 }
 
 fn physics(error: Invalid) -> EnvError {
     EnvError::with_source("LunarLander: Box2D refused a body", error)
-}
-
-#[cold]
-fn wrong_buffer(found: &ObservationMut<'_>) -> EnvError {
-    let found = match found {
-        ObservationMut::F32(values) => format!("{}", values.len()),
-        ObservationMut::U8(values) => format!("{} bytes", values.len()),
-    };
-    EnvError::new(format!("LunarLander: an observation is 8 numbers of type f32, found a buffer of {found}"))
-}
-
-/// The buffer as one of eight numbers.
-#[inline]
-fn eight<'a>(observation: ObservationMut<'a>) -> Result<&'a mut [f32; 8], EnvError> {
-    match observation {
-        ObservationMut::F32(values) if values.len() == 8 => {
-            values.try_into().map_err(|_| EnvError::new("LunarLander: an observation is 8 numbers"))
-        }
-        other => Err(wrong_buffer(&other)),
-    }
 }
 
 impl Env for LunarLander {
@@ -214,15 +196,15 @@ impl Env for LunarLander {
     }
 
     fn reset(&mut self, seed: Option<u64>, observation: ObservationMut<'_>) -> Result<(), EnvError> {
-        let observation = eight(observation)?;
+        let observation = numbers(&self.spec, observation)?;
         let random = seed.map_or_else(|| self.random.clone(), |seed| NumpyGenerator::new(seed.into()));
         self.begin(random, observation)
     }
 
     #[inline]
     fn step(&mut self, action: usize, observation: ObservationMut<'_>) -> Result<Step, EnvError> {
-        let observation = eight(observation)?;
-        let possible = action < 4 && self.actions.len() < MOST_EPISODE_STEPS;
+        let observation = numbers(&self.spec, observation)?;
+        let possible = action < ACTIONS.len() && self.actions.len() < MOST_EPISODE_STEPS;
         let Some(episode) = self.episode.as_mut().filter(|_| possible) else {
             return Err(self.wrong_step(action));
         };

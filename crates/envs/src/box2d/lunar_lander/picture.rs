@@ -31,13 +31,13 @@ pub(super) fn draw(flight: &Flight) -> Option<Frame> {
         canvas.plain_disc(whole_point(centre.into()), 2, glow(age));
         draw_flags(&mut canvas, flags);
     }
-    let [lander, left, right] = flight.bodies();
+    let [lander, right, left] = flight.bodies();
     let [half_width, half_height] = LEG;
     let leg = [[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]]
         .map(|[x, y]: [f64; 2]| [x * half_width, y * half_height]);
     // Box2D begins a polygon at its rightmost corner.
     let hull: [_; 6] = std::array::from_fn(|corner| LANDER[(corner + 3) % LANDER.len()]);
-    for (body, corners) in [(lander, &hull[..]), (left, &leg[..]), (right, &leg[..])] {
+    for (body, corners) in [(lander, &hull[..]), (right, &leg[..]), (left, &leg[..])] {
         draw_body(&mut canvas, body, corners);
         draw_flags(&mut canvas, flags);
     }

@@ -26,10 +26,12 @@ use deepq_core::{
     BoxSpace, Env, EnvError, EnvSpec, Frame, ObservationMut, StateError, StateReader, StateWriter, Step,
 };
 
-use super::support::{load_numbers, save_numbers, wrong_buffer, wrong_step};
+use super::support::{load_numbers, save_numbers};
+use crate::misuse::{numbers, wrong_step};
 use crate::numpy_random::NumpyGenerator;
 use crate::wrappers::TimeLimit;
 
+const ACTIONS: [&str; 3] = ["a torque of −1", "none", "a torque of 1"];
 const MAX_VELOCITY_1: f64 = 4.0 * PI;
 const MAX_VELOCITY_2: f64 = 9.0 * PI;
 const RESET_BOUND: f64 = 0.1;
@@ -88,14 +90,6 @@ fn wrapped(mut angle: f64) -> f64 {
     angle
 }
 
-fn write(values: [f32; 6], observation: ObservationMut<'_>) -> Result<(), EnvError> {
-    let ObservationMut::F32(observation @ [_, _, _, _, _, _]) = observation else {
-        return Err(wrong_buffer("Acrobot", 6, &observation));
-    };
-    observation.copy_from_slice(&values);
-    Ok(())
-}
-
 /// The environment itself, which never truncates: [`Acrobot::v1`] has the time limit.
 ///
 /// Before the first reset with a seed the random numbers are those of seed 0.
@@ -127,15 +121,9 @@ impl Acrobot {
             reward_threshold,
             render_fps: 15,
             frame_size: Some((picture::SIDE, picture::SIDE)),
-            ..EnvSpec::new(id, BoxSpace::vector(&high.map(|bound| -bound), &high), 3)
+            ..EnvSpec::new(id, BoxSpace::vector(&high.map(|bound| -bound), &high), ACTIONS.len())
         };
         Self { spec, random: NumpyGenerator::new(0), state: None, is_single: false }
-    }
-
-    #[cold]
-    fn wrong_step(&self, action: usize) -> EnvError {
-        let actions = "0 (a torque of −1), 1 (none) or 2 (a torque of 1)";
-        wrong_step(&self.spec.id, self.state.is_some(), actions, action)
     }
 
     /// The present state in full precision; `None` before the first reset.
@@ -162,6 +150,7 @@ impl Env for Acrobot {
     }
 
     fn reset(&mut self, seed: Option<u64>, observation: ObservationMut<'_>) -> Result<(), EnvError> {
+        let observation = numbers(&self.spec, observation)?;
         if let Some(seed) = seed {
             self.random = NumpyGenerator::new(seed.into());
         }
@@ -170,13 +159,15 @@ impl Env for Acrobot {
         self.is_single = true;
         let [angle_1, angle_2, velocity_1, velocity_2] = drawn;
         let ((sin_1, cos_1), (sin_2, cos_2)) = (single::sin_cos(angle_1), single::sin_cos(angle_2));
-        write([cos_1, sin_1, cos_2, sin_2, velocity_1, velocity_2], observation)
+        *observation = [cos_1, sin_1, cos_2, sin_2, velocity_1, velocity_2];
+        Ok(())
     }
 
     #[inline]
     fn step(&mut self, action: usize, observation: ObservationMut<'_>) -> Result<Step, EnvError> {
-        let Some(state) = self.state.filter(|_| action < 3) else {
-            return Err(self.wrong_step(action));
+        let observation = numbers(&self.spec, observation)?;
+        let Some(state) = self.state.filter(|_| action < ACTIONS.len()) else {
+            return Err(wrong_step(&self.spec, self.state.is_some(), &ACTIONS, action));
         };
         let state = state.after(action as f64 - 1.0);
         (self.state, self.is_single) = (Some(state), false);
@@ -185,7 +176,7 @@ impl Env for Acrobot {
         let terminated = -cos_1 - (angle_2 + angle_1).cos() > 1.0;
         let values =
             [cos_1, angle_1.sin(), angle_2.cos(), angle_2.sin(), angular_velocity_1, angular_velocity_2];
-        write(values.map(|value| value as f32), observation)?;
+        *observation = values.map(|value| value as f32);
         Ok(Step { reward: if terminated { 0.0 } else { -1.0 }, terminated, truncated: false })
     }
 

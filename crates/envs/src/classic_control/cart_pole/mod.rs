@@ -19,7 +19,8 @@ use deepq_core::{
     BoxSpace, Env, EnvError, EnvSpec, Frame, ObservationMut, StateError, StateReader, StateWriter, Step,
 };
 
-use super::support::{load_numbers, save_numbers, wrong_buffer, wrong_step};
+use super::support::{load_numbers, save_numbers};
+use crate::misuse::{numbers, wrong_step};
 use crate::numpy_random::NumpyGenerator;
 use crate::wrappers::TimeLimit;
 
@@ -28,6 +29,7 @@ const POLE_MASS: f64 = 0.1;
 const TOTAL_MASS: f64 = POLE_MASS + 1.0;
 const HALF_POLE_LENGTH: f64 = 0.5;
 const POLE_MASS_LENGTH: f64 = POLE_MASS * HALF_POLE_LENGTH;
+const ACTIONS: [&str; 2] = ["left", "right"];
 /// In newtons, by action. A table, since a branch would be guessed wrongly half the time while exploring.
 const FORCES: [f64; 2] = [-10.0, 10.0];
 const SECONDS_PER_STEP: f64 = 0.02;
@@ -81,15 +83,9 @@ impl CartPoleState {
     }
 
     #[inline]
-    fn observe(&self, observation: ObservationMut<'_>) -> Result<(), EnvError> {
-        let ObservationMut::F32([position, velocity, angle, angular_velocity]) = observation else {
-            return Err(wrong_buffer("CartPole", 4, &observation));
-        };
-        *position = self.position as f32;
-        *velocity = self.velocity as f32;
-        *angle = self.angle as f32;
-        *angular_velocity = self.angular_velocity as f32;
-        Ok(())
+    fn observe(&self, observation: &mut [f32; 4]) {
+        let Self { position, velocity, angle, angular_velocity } = *self;
+        *observation = [position as f32, velocity as f32, angle as f32, angular_velocity as f32];
     }
 }
 
@@ -136,11 +132,6 @@ impl CartPole {
         Self { spec, random: NumpyGenerator::new(0), state: None, ended: false }
     }
 
-    #[cold]
-    fn wrong_step(&self, action: usize) -> EnvError {
-        wrong_step(&self.spec.id, self.state.is_some(), "0 (left) or 1 (right)", action)
-    }
-
     /// The present state in full precision; `None` before the first reset.
     pub fn state(&self) -> Option<CartPoleState> {
         self.state
@@ -165,6 +156,7 @@ impl Env for CartPole {
     }
 
     fn reset(&mut self, seed: Option<u64>, observation: ObservationMut<'_>) -> Result<(), EnvError> {
+        let observation = numbers(&self.spec, observation)?;
         if let Some(seed) = seed {
             self.random = NumpyGenerator::new(seed.into());
         }
@@ -172,20 +164,22 @@ impl Env for CartPole {
         let state =
             CartPoleState { position: draw(), velocity: draw(), angle: draw(), angular_velocity: draw() };
         self.set_state(state);
-        state.observe(observation)
+        state.observe(observation);
+        Ok(())
     }
 
     #[inline]
     fn step(&mut self, action: usize, observation: ObservationMut<'_>) -> Result<Step, EnvError> {
+        let observation = numbers(&self.spec, observation)?;
         let (Some(state), Some(force)) = (self.state, FORCES.get(action)) else {
-            return Err(self.wrong_step(action));
+            return Err(wrong_step(&self.spec, self.state.is_some(), &ACTIONS, action));
         };
         let state = state.after(*force);
         self.state = Some(state);
         let terminated = state.out_of_bounds();
         let reward = if terminated && self.ended { 0.0 } else { 1.0 };
         self.ended |= terminated;
-        state.observe(observation)?;
+        state.observe(observation);
         Ok(Step { reward, terminated, truncated: false })
     }
 

@@ -19,10 +19,12 @@ use deepq_core::{
 };
 use serde::Deserialize;
 
-use super::support::{load_numbers, save_numbers, wrong_buffer, wrong_step};
+use super::support::{load_numbers, save_numbers};
+use crate::misuse::{numbers, wrong_step};
 use crate::numpy_random::NumpyGenerator;
 use crate::wrappers::TimeLimit;
 
+const ACTIONS: [&str; 3] = ["left", "none", "right"];
 const LEFT_WALL: f64 = -1.2;
 const RIGHT_END: f64 = 0.6;
 const SPEED_LIMIT: f64 = 0.07;
@@ -55,13 +57,8 @@ impl MountainCarState {
     }
 
     #[inline]
-    fn observe(&self, observation: ObservationMut<'_>) -> Result<(), EnvError> {
-        let ObservationMut::F32([position, velocity]) = observation else {
-            return Err(wrong_buffer("MountainCar", 2, &observation));
-        };
-        *position = self.position as f32;
-        *velocity = self.velocity as f32;
-        Ok(())
+    fn observe(&self, observation: &mut [f32; 2]) {
+        *observation = [self.position as f32, self.velocity as f32];
     }
 }
 
@@ -116,7 +113,7 @@ impl MountainCar {
             reward_threshold,
             render_fps: 30,
             frame_size: Some((picture::WIDTH, picture::HEIGHT)),
-            ..EnvSpec::new(id, BoxSpace::vector(&low, &high), 3)
+            ..EnvSpec::new(id, BoxSpace::vector(&low, &high), ACTIONS.len())
         };
         Self { spec, goal_velocity: 0.0, random: NumpyGenerator::new(0), state: None }
     }
@@ -124,12 +121,6 @@ impl MountainCar {
     fn limited(self) -> TimeLimit<Self> {
         const LIMIT: NonZeroU32 = NonZeroU32::new(200).unwrap();
         TimeLimit::new(self, LIMIT)
-    }
-
-    #[cold]
-    fn wrong_step(&self, action: usize) -> EnvError {
-        let actions = "0 (left), 1 (none) or 2 (right)";
-        wrong_step(&self.spec.id, self.state.is_some(), actions, action)
     }
 
     /// The present state in full precision; `None` before the first reset.
@@ -155,24 +146,27 @@ impl Env for MountainCar {
     }
 
     fn reset(&mut self, seed: Option<u64>, observation: ObservationMut<'_>) -> Result<(), EnvError> {
+        let observation = numbers(&self.spec, observation)?;
         if let Some(seed) = seed {
             self.random = NumpyGenerator::new(seed.into());
         }
         let position = self.random.uniform(RESET_LOW, RESET_HIGH);
         let state = MountainCarState { position, velocity: 0.0 };
         self.state = Some(state);
-        state.observe(observation)
+        state.observe(observation);
+        Ok(())
     }
 
     #[inline]
     fn step(&mut self, action: usize, observation: ObservationMut<'_>) -> Result<Step, EnvError> {
-        let Some(state) = self.state.filter(|_| action < 3) else {
-            return Err(self.wrong_step(action));
+        let observation = numbers(&self.spec, observation)?;
+        let Some(state) = self.state.filter(|_| action < ACTIONS.len()) else {
+            return Err(wrong_step(&self.spec, self.state.is_some(), &ACTIONS, action));
         };
         let state = state.after(action as f64 - 1.0);
         self.state = Some(state);
         let terminated = state.position >= GOAL && state.velocity >= self.goal_velocity;
-        state.observe(observation)?;
+        state.observe(observation);
         Ok(Step { reward: -1.0, terminated, truncated: false })
     }
 

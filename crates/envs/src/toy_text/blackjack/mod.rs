@@ -18,7 +18,7 @@ use deepq_core::{
 use serde::Deserialize;
 
 use self::hand::Hand;
-use super::{place, wrong_step};
+use crate::misuse::{numbers, wrong_step};
 use crate::numpy_random::NumpyGenerator;
 
 const ACTIONS: [&str; 2] = ["stick", "hit"];
@@ -159,7 +159,7 @@ impl Env for Blackjack {
     }
 
     fn reset(&mut self, seed: Option<u64>, observation: ObservationMut<'_>) -> Result<(), EnvError> {
-        let observation = place(&self.spec, observation)?;
+        let observation = numbers(&self.spec, observation)?;
         if let Some(seed) = seed {
             self.random = NumpyGenerator::new(seed.into());
         }
@@ -175,7 +175,7 @@ impl Env for Blackjack {
 
     #[inline]
     fn step(&mut self, action: usize, observation: ObservationMut<'_>) -> Result<Step, EnvError> {
-        let observation = place(&self.spec, observation)?;
+        let observation = numbers(&self.spec, observation)?;
         let step = match action {
             0 if self.begun => self.stick(),
             1 if self.begun => self.hit(),

@@ -18,7 +18,7 @@ use deepq_core::{
 use serde::Deserialize;
 
 use super::transitions::{Outcome, TransitionTable, World};
-use super::{place, wrong_step};
+use crate::misuse::{numbers, wrong_step};
 
 const ACTIONS: [&str; 4] = ["up", "right", "down", "left"];
 const ROWS: usize = 4;
@@ -115,14 +115,14 @@ impl Env for CliffWalking {
     }
 
     fn reset(&mut self, seed: Option<u64>, observation: ObservationMut<'_>) -> Result<(), EnvError> {
-        let [tile] = place(&self.spec, observation)?;
+        let [tile] = numbers(&self.spec, observation)?;
         *tile = self.world.reset(seed) as f32;
         Ok(())
     }
 
     #[inline]
     fn step(&mut self, action: usize, observation: ObservationMut<'_>) -> Result<Step, EnvError> {
-        let [tile] = place(&self.spec, observation)?;
+        let [tile] = numbers(&self.spec, observation)?;
         let Some(arrival) = self.world.step(action) else {
             return Err(wrong_step(&self.spec, self.world.state().is_some(), &ACTIONS, action));
         };

@@ -22,8 +22,9 @@ use serde::Deserialize;
 
 pub use map::{Map, Tile, generate_random_map};
 
+use super::check_probability;
 use super::transitions::{Outcome, TransitionTable, World};
-use super::{check_probability, place, wrong_step};
+use crate::misuse::{numbers, wrong_step};
 use crate::wrappers::TimeLimit;
 
 const ACTIONS: [&str; 4] = ["left", "down", "right", "up"];
@@ -172,14 +173,14 @@ impl Env for FrozenLake {
     }
 
     fn reset(&mut self, seed: Option<u64>, observation: ObservationMut<'_>) -> Result<(), EnvError> {
-        let [tile] = place(&self.spec, observation)?;
+        let [tile] = numbers(&self.spec, observation)?;
         *tile = self.world.reset(seed) as f32;
         Ok(())
     }
 
     #[inline]
     fn step(&mut self, action: usize, observation: ObservationMut<'_>) -> Result<Step, EnvError> {
-        let [tile] = place(&self.spec, observation)?;
+        let [tile] = numbers(&self.spec, observation)?;
         let Some(arrival) = self.world.step(action) else {
             return Err(wrong_step(&self.spec, self.world.state().is_some(), &ACTIONS, action));
         };

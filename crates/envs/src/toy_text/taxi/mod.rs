@@ -25,8 +25,9 @@ use deepq_core::{
 use serde::Deserialize;
 
 use self::town::{ACTIONS, IN_TAXI, MASKS, RANKS, STATES};
+use super::check_probability;
 use super::transitions::World;
-use super::{check_probability, place, wrong_step};
+use crate::misuse::{numbers, wrong_step};
 use crate::wrappers::TimeLimit;
 
 pub use self::town::TaxiState;
@@ -125,7 +126,7 @@ impl Env for Taxi {
     }
 
     fn reset(&mut self, seed: Option<u64>, observation: ObservationMut<'_>) -> Result<(), EnvError> {
-        let [number] = place(&self.spec, observation)?;
+        let [number] = numbers(&self.spec, observation)?;
         *number = self.world.reset(seed) as f32;
         let random = self.world.random();
         self.changes_mind = self.fickleness.is_some_and(|probability| random.next_f64() < probability);
@@ -135,7 +136,7 @@ impl Env for Taxi {
 
     #[inline]
     fn step(&mut self, action: usize, observation: ObservationMut<'_>) -> Result<Step, EnvError> {
-        let [number] = place(&self.spec, observation)?;
+        let [number] = numbers(&self.spec, observation)?;
         let before = self.world.state();
         let (Some(arrival), Some(before)) = (self.world.step(action), before) else {
             return Err(wrong_step(&self.spec, before.is_some(), &ACTIONS, action));
