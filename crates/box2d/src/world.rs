@@ -360,8 +360,8 @@ impl World {
     #[inline]
     pub fn step(&mut self, seconds: f32, velocity_iterations: u16, position_iterations: u16) {
         let (velocity, position) = (velocity_iterations.into(), position_iterations.into());
-        // SAFETY: the world lives and nobody else uses it now; with numbers that are not finite Box2D computes on,
-        // and all its loops have limits.
+        // SAFETY: the world lives and nobody else uses it now; with numbers that are not finite Box2D computes on:
+        // all its loops have limits, and no index depends on a number's being finite.
         unsafe { ffi::deepq_box2d_step(self.world.as_ptr(), seconds, velocity, position) }
     }
 

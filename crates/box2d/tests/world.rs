@@ -220,3 +220,23 @@ fn a_world_survives_forces_beyond_all_numbers() {
         world.state(body);
     }
 }
+
+/// Without an end to the search for a time of impact that there is not, this takes minutes.
+#[test]
+fn bodies_in_no_finite_place_do_not_hold_a_world_up() {
+    let start = std::time::Instant::now();
+    let (mut world, ground, _) = falling(1.0);
+    for edge in 0..20 {
+        let from = edge as f32;
+        world.add_fixture(ground, Shape::Edge([from, 0.0], [from + 1.0, 0.0]), Material::default()).unwrap();
+    }
+    for number in 0..8 {
+        let body = world.add_dynamic_body([number as f32, 0.3], 0.0).unwrap();
+        let material = Material { density: 1.0, ..Material::default() };
+        world.add_fixture(body, Shape::Circle { radius: 0.5 }, material).unwrap();
+        world.step(0.02, 8, 3);
+        world.apply_force(body, [f32::NAN, f32::INFINITY]);
+    }
+    (0..1000).for_each(|_| world.step(0.02, 8, 3));
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+}

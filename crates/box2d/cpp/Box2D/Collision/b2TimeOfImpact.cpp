@@ -301,7 +301,8 @@ void b2TimeOfImpact(b2TOIOutput* output, const b2TOIInput* input)
 		b2Distance(&distanceOutput, &cache, &distanceInput);
 
 		// If the shapes are overlapped, we give up on continuous collision.
-		if (distanceOutput.distance <= 0.0f)
+		// deepq: and where the distance is no number, for which all iterations of all loops would be done.
+		if (!(distanceOutput.distance > 0.0f))
 		{
 			// Failure!
 			output->state = b2TOIOutput::e_overlapped;
