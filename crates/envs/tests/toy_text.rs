@@ -142,7 +142,7 @@ fn damaged_states_are_refused_and_change_nothing() {
 }
 
 #[test]
-fn a_state_of_another_world_is_refused() {
+fn a_state_of_another_world_or_with_other_options_is_refused() {
     let state_of = |id, options| {
         let mut env = with(id, options);
         reset(&mut *env, Some(1));
@@ -151,6 +151,27 @@ fn a_state_of_another_world_is_refused() {
     let mut small = make("FrozenLake-v1").unwrap();
     assert!(!load(&mut *small, &state_of("FrozenLake-v1", "map_name = '8x8'")));
     assert!(!load(&mut *make("CliffWalking-v1").unwrap(), &state_of("FrozenLake-v1", "")));
+    for (id, options, other) in [
+        ("FrozenLake-v1", "", "is_slippery = false"),
+        ("FrozenLake-v1", "success_rate = 0.5", "success_rate = 0.75"),
+        ("FrozenLake-v1", "", "reward_schedule = [2, 0, 0]"),
+        ("FrozenLake-v1", "desc = ['SFFG', 'FFFF']", "desc = ['SFFG', 'FFFH']"),
+        ("FrozenLake-v1", "is_slippery = false\ndesc = ['SSFG']", "is_slippery = false\ndesc = ['SFFG']"),
+        ("CliffWalking-v1", "", "is_slippery = true"),
+        ("Taxi-v4", "", "is_rainy = true"),
+        ("Taxi-v4", "is_rainy = true", "is_rainy = true\nrainy_probability = 0.5"),
+        ("Taxi-v4", "fickle_passenger = true", "fickle_passenger = true\nfickle_probability = 0.5"),
+        ("Blackjack-v1", "", "sab = false"),
+        ("Blackjack-v1", "sab = false", "sab = false\nnatural = true"),
+    ] {
+        for (from, to) in [(options, other), (other, options)] {
+            let mut env = with(id, to);
+            let before = saved(&*env);
+            assert!(!load(&mut *env, &state_of(id, from)), "{id}: from '{from}' to '{to}'");
+            assert_eq!(saved(&*env), before);
+        }
+        assert!(load(&mut *with(id, other), &state_of(id, other)));
+    }
     let fickle = state_of("Taxi-v4", "fickle_passenger = true\nfickle_probability = 1");
     assert!(!load(&mut *make("Taxi-v4").unwrap(), &fickle));
 }

@@ -80,6 +80,8 @@ pub(super) struct TransitionTable {
     starts: Box<[(f64, u32)]>,
     rewards: [f64; MAX_REWARDS],
     outcomes: Outcomes,
+    /// Of all of the above: a saved state is good for an equal world only.
+    digest: u64,
 }
 
 impl TransitionTable {
@@ -110,7 +112,9 @@ impl TransitionTable {
         } else {
             Outcomes::Drawn(lotteries)
         };
-        Self { actions, starts, rewards: rewards.values, outcomes }
+        let rewards = rewards.values;
+        let digest = digest(actions, &starts, &rewards, &outcomes);
+        Self { actions, starts, rewards, outcomes, digest }
     }
 
     /// The table as all worlds that are equal share it: many copies of one then find it in the nearest cache.
@@ -152,6 +156,24 @@ impl TransitionTable {
         };
         outcome.unpacked(&self.rewards)
     }
+}
+
+fn digest(actions: usize, starts: &[(f64, u32)], rewards: &[f64], outcomes: &Outcomes) -> u64 {
+    let mut digest = 0xcbf2_9ce4_8422_2325;
+    let mut add = |word: u64| digest = (digest ^ word).rotate_left(29).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    add(actions as u64);
+    rewards.iter().for_each(|reward| add(reward.to_bits()));
+    starts.iter().for_each(|(sum, state)| [sum.to_bits(), (*state).into()].into_iter().for_each(&mut add));
+    match outcomes {
+        Outcomes::Certain(rows) => rows.iter().for_each(|Packed(outcome)| add((*outcome).into())),
+        Outcomes::Drawn(rows) => {
+            for Lottery { sums, outcomes } in rows {
+                sums.iter().for_each(|sum| add(sum.to_bits()));
+                outcomes.iter().for_each(|Packed(outcome)| add((*outcome).into()));
+            }
+        }
+    }
+    digest
 }
 
 /// The different rewards of a table.
@@ -247,6 +269,7 @@ impl World {
 
     pub(super) fn save_state(&self, state: &mut StateWriter) {
         state.u64(self.table.states() as u64);
+        state.u64(self.table.digest);
         self.random.save_state(state);
         state.bool(self.state.is_some());
         state.u32(self.state.unwrap_or(0));
@@ -258,6 +281,9 @@ impl World {
     pub(super) fn load_state(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
         let states = self.table.states() as u64;
         state.expect_u64("number of states of the world", states)?;
+        if state.u64("the world")? != self.table.digest {
+            return Err(StateError::mismatch("the world", "one made with the same options", "another"));
+        }
         let mut random = self.random.clone();
         random.load_state(state)?;
         let begun = state.bool("whether an episode has begun")?;

@@ -107,7 +107,16 @@ impl Hand {
         let has_ace = state.bool("whether a hand has an ace")?;
         let all_remembered = count as usize <= REMEMBERED;
         let found = Self { remembered: hand.remembered, count, hard_sum, has_ace };
-        let fits = if all_remembered { found == hand } else { cards.len() == REMEMBERED };
+        let beyond = count.saturating_sub(REMEMBERED as u32);
+        let fits = if all_remembered {
+            found == hand
+        } else {
+            // Each card beyond is 1 to 10, and an ace stays.
+            let most = hand.hard_sum.saturating_add(beyond.saturating_mul(10));
+            cards.len() == REMEMBERED
+                && (hand.hard_sum.saturating_add(beyond)..=most).contains(&hard_sum)
+                && has_ace >= hand.has_ace
+        };
         if !fits {
             return Err(StateError::mismatch("a hand", format!("{hand:?}"), format!("{found:?}")));
         }
@@ -173,5 +182,10 @@ mod tests {
         assert!(load(&Hand { hard_sum: 20, ..hand(&[1, 10, 10]) }).is_err());
         assert!(load(&Hand { has_ace: false, ..hand(&[1, 10, 10]) }).is_err());
         assert!(load(&hand(&[1, 11])).is_err());
+        assert_eq!(load(&Hand { hard_sum: 70, ..hand(&[1; 60]) }), Ok(()));
+        for wrong in [59, 60 + 9 * 36 + 1] {
+            assert!(load(&Hand { hard_sum: wrong, ..hand(&[1; 60]) }).is_err(), "{wrong}");
+        }
+        assert!(load(&Hand { has_ace: false, ..hand(&[1; 60]) }).is_err());
     }
 }

@@ -193,6 +193,8 @@ impl Env for Blackjack {
 
     fn save_state(&self, state: &mut StateWriter) {
         state.tag("blackjack");
+        state.bool(self.options.natural);
+        state.bool(self.options.sab);
         self.random.save_state(state);
         state.bool(self.begun);
         state.bool(self.ended);
@@ -203,6 +205,11 @@ impl Env for Blackjack {
 
     fn load_state(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
         state.tag("blackjack")?;
+        let found = BlackjackOptions { natural: state.bool("natural")?, sab: state.bool("sab")? };
+        if found != self.options {
+            let [expected, found] = [self.options, found].map(|options| format!("{options:?}"));
+            return Err(StateError::mismatch("the options of Blackjack", expected, found));
+        }
         let mut random = self.random.clone();
         random.load_state(state)?;
         let begun = state.bool("whether an episode has begun")?;

@@ -164,6 +164,7 @@ impl Env for Taxi {
     fn save_state(&self, state: &mut StateWriter) {
         state.tag("taxi");
         self.world.save_state(state);
+        state.f64(self.fickleness.unwrap_or(0.0));
         state.bool(self.changes_mind);
         state.u32(self.heading.into());
     }
@@ -172,6 +173,10 @@ impl Env for Taxi {
         state.tag("taxi")?;
         let mut world = self.world.clone();
         world.load_state(state)?;
+        let (fickleness, found) = (self.fickleness.unwrap_or(0.0), state.f64("fickle_probability")?);
+        if found != fickleness {
+            return Err(StateError::mismatch("fickle_probability (0 where nobody is)", fickleness, found));
+        }
         let changes_mind = state.bool("whether the passenger is going to change their mind")?;
         if changes_mind && self.fickleness.is_none() {
             let what = "whether the passenger is going to change their mind";
