@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
 import gymnasium as gym
 from gymnasium.vector import AutoresetMode
 
 from env_common import COPIES, Form, serve, single_loop, vector_loop
 
-gym.logger.min_level = gym.logger.ERROR
+# About ids of older versions and the bounds of observations: they are as wanted.
+warnings.filterwarnings("ignore", module="gymnasium")
 
 
 def forms(env_id: str) -> dict[str, Form]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from importlib.metadata import version
 
 import gymnasium as gym
@@ -48,6 +49,8 @@ def own_loop(game: str, minimal: bool) -> Form:
 
 
 def main() -> None:
+    # That there is a version 1 beside version 0, and whatever NumPy says of the package's types.
+    warnings.filterwarnings("ignore")
     minatar.gym.register_envs()
     forms = {}
     for env_id in sys.argv[1:]:
