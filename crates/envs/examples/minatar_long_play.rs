@@ -201,7 +201,7 @@ impl<G: Game> Planner<G> {
 }
 
 fn play<G: Game>(seed: u64, aim: Aim, options: MinAtarOptions) -> Result<String, EnvError> {
-    let env = MinAtar::<G>::v0().with_options(options)?;
+    let env = MinAtar::<G>::v0_with(options)?;
     let observation = vec![0; 100 * G::CHANNELS.len()];
     let random = RandomStream::new(seed, "long-play", aim as u64);
     let actions =

@@ -76,3 +76,11 @@ pub(crate) fn wrong_step<S: AsRef<str>>(
     let (others, last) = named.split_at(actions.len().saturating_sub(1));
     EnvError::new(format!("{id}: the action is {} or {}, found {found}", others.join(", "), last.concat()))
 }
+
+/// An option that is to be a probability.
+pub(crate) fn check_probability(name: &str, value: f64) -> Result<(), EnvError> {
+    if (0.0..=1.0).contains(&value) {
+        return Ok(());
+    }
+    Err(EnvError::new(format!("{name} is a probability from 0 to 1, found {value}")))
+}

@@ -11,11 +11,11 @@ const WINDY: &str = "enable_wind = true\nwind_power = 12.5\nturbulence_power = 0
 
 fn windy() -> TimeLimit<LunarLander> {
     let options: LunarLanderOptions = toml::from_str(WINDY).unwrap();
-    LunarLander::v3(options).unwrap()
+    LunarLander::v3_with(options).unwrap()
 }
 
 fn calm() -> TimeLimit<LunarLander> {
-    LunarLander::v3(LunarLanderOptions::default()).unwrap()
+    LunarLander::v3()
 }
 
 fn saved(env: &dyn Env) -> Vec<u8> {

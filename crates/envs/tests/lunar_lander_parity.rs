@@ -131,7 +131,7 @@ struct Player {
 impl Player {
     fn new(options: LunarLanderOptions, seed: u64, steps_between_bodies: usize) -> Self {
         Self {
-            env: LunarLander::v3(options).unwrap(),
+            env: LunarLander::v3_with(options).unwrap(),
             seed,
             steps_between_bodies,
             recorded: 0,

@@ -181,10 +181,10 @@ fn states_of_another_game_or_of_other_options_are_refused() {
     let bytes = saved(&MinAtar::<Breakout>::v1());
     let message = |env: &mut dyn Env| env.load_state(&mut StateReader::new(&bytes)).unwrap_err().to_string();
     let options = MinAtarOptions { sticky_action_prob: 0.25, ..MinAtarOptions::default() };
-    let mut sticky = MinAtar::<Breakout>::v1().with_options(options).unwrap();
+    let mut sticky = MinAtar::<Breakout>::v1_with(options).unwrap();
     assert_eq!(message(&mut sticky), "sticky_action_prob: expected 0.25, found 0.1");
     let options = MinAtarOptions { difficulty_ramping: false, ..MinAtarOptions::default() };
-    let mut even = MinAtar::<Breakout>::v1().with_options(options).unwrap();
+    let mut even = MinAtar::<Breakout>::v1_with(options).unwrap();
     assert_eq!(message(&mut even), "difficulty_ramping: expected false, found true");
     let error = message(&mut MinAtar::<Seaquest>::v1());
     assert_eq!(error, "a part of the state: expected Seaquest, found Breakout");
@@ -198,7 +198,7 @@ fn options_have_minatars_names_and_are_checked() {
     assert!(made(toml::toml! { sticky_action_prob = 1.0 }).is_ok());
     for wrong in [toml::toml! { sticky_action_prob = 1.5 }, toml::toml! { sticky_action_prob = -0.1 }] {
         let found = wrong["sticky_action_prob"].as_float().unwrap();
-        let expected = format!("sticky_action_prob is a probability, from 0 to 1; found {found}");
+        let expected = format!("sticky_action_prob is a probability from 0 to 1, found {found}");
         assert_eq!(message(wrong), format!("MinAtar/Seaquest-v1: {expected}"));
     }
     assert!(message(toml::toml! { sticky_action_prob = nan }).contains("found NaN"));

@@ -138,8 +138,13 @@ fn action(seed: u64, step: usize, actions: usize) -> usize {
 }
 
 fn trace<G: Game>(setting: &Setting, seed: u64) -> Digests {
-    let env = if setting.id.ends_with("v0") { MinAtar::<G>::v0() } else { MinAtar::<G>::v1() };
-    let mut player = Player::new(env.with_options(setting.options.into()).unwrap());
+    let options = setting.options.into();
+    let env = if setting.id.ends_with("v0") {
+        MinAtar::<G>::v0_with(options)
+    } else {
+        MinAtar::<G>::v1_with(options)
+    };
+    let mut player = Player::new(env.unwrap());
     assert_eq!(player.env.spec().id, setting.id);
     let actions = player.env.spec().actions;
     player.reset(Some(seed));
@@ -200,7 +205,7 @@ struct LongPlay {
 
 /// With `interruptions` the game goes on in another environment now and then, from its saved state.
 fn play_long<G: Game>(play: &LongPlay, actions: &str, interruptions: bool) {
-    let env = || MinAtar::<G>::v0().with_options(play.options.into()).unwrap();
+    let env = || MinAtar::<G>::v0_with(play.options.into()).unwrap();
     let mut player = Player::new(env());
     player.reset(Some(play.seed));
     let (mut reward, mut ends, mut highest_ramp_level) = (0.0, vec![], 0);

@@ -15,7 +15,7 @@ use crate::registry::Builtin;
 pub(crate) const BUILTIN: &[Builtin] = &[Builtin {
     id: "LunarLander-v3",
     description: "land on the moon softly and upright, between the flags",
-    make: |options| Ok(Box::new(LunarLander::v3(options.parse()?)?)),
+    make: |options| Ok(Box::new(LunarLander::v3_with(options.parse()?)?)),
 }];
 
 #[cfg(not(feature = "box2d"))]

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::grid::{CELLS, SIDE};
 use super::{Action, Game, Outcome, RandomState, picture};
-use crate::misuse::{bytes, wrong_step};
+use crate::misuse::{bytes, check_probability, wrong_step};
 
 /// A frame stands for 50 ms, as long as MinAtar's own window shows it.
 const FRAMES_PER_SECOND: u32 = 20;
@@ -72,22 +72,27 @@ impl<G: Game> MinAtar<G> {
         Self::new(0, &Action::ALL, MinAtarOptions::default())
     }
 
+    /// [`v0`](Self::v0) with options.
+    ///
+    /// # Errors
+    /// Where the probability is none.
+    pub fn v0_with(options: MinAtarOptions) -> Result<Self, EnvError> {
+        check_probability("sticky_action_prob", options.sticky_action_prob)?;
+        Ok(Self::new(0, &Action::ALL, options))
+    }
+
     /// The game with the actions it has use for.
     pub fn v1() -> Self {
         Self::new(1, G::MINIMAL_ACTIONS, MinAtarOptions::default())
     }
 
-    /// The same, played otherwise.
+    /// [`v1`](Self::v1) with options.
     ///
     /// # Errors
     /// Where the probability is none.
-    pub fn with_options(self, options: MinAtarOptions) -> Result<Self, EnvError> {
-        let found = options.sticky_action_prob;
-        if !(0.0..=1.0).contains(&found) {
-            let message = format!("sticky_action_prob is a probability, from 0 to 1; found {found}");
-            return Err(EnvError::new(message));
-        }
-        Ok(Self { options, ..self })
+    pub fn v1_with(options: MinAtarOptions) -> Result<Self, EnvError> {
+        check_probability("sticky_action_prob", options.sticky_action_prob)?;
+        Ok(Self::new(1, G::MINIMAL_ACTIONS, options))
     }
 
     fn new(version: u32, actions: &'static [Action], options: MinAtarOptions) -> Self {

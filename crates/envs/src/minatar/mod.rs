@@ -38,8 +38,6 @@ mod random;
 mod seaquest;
 mod space_invaders;
 
-use deepq_core::{Env, EnvError};
-
 pub use self::asterix::Asterix;
 pub use self::breakout::Breakout;
 pub use self::env::{MinAtar, MinAtarOptions};
@@ -48,7 +46,7 @@ pub use self::game::{Action, Game, Outcome};
 pub use self::random::RandomState;
 pub use self::seaquest::Seaquest;
 pub use self::space_invaders::SpaceInvaders;
-use crate::registry::{Builtin, EnvOptions};
+use crate::registry::Builtin;
 
 macro_rules! both_versions {
     ($($game:ident $name:literal: $description:literal),* $(,)?) => {
@@ -56,12 +54,12 @@ macro_rules! both_versions {
             Builtin {
                 id: concat!("MinAtar/", $name, "-v0"),
                 description: concat!($description, ", on 10 × 10 cells; all six actions"),
-                make: |options| make(MinAtar::<$game>::v0(), options),
+                make: |options| Ok(Box::new(MinAtar::<$game>::v0_with(options.parse()?)?)),
             },
             Builtin {
                 id: concat!("MinAtar/", $name, "-v1"),
                 description: concat!($description, ", on 10 × 10 cells"),
-                make: |options| make(MinAtar::<$game>::v1(), options),
+                make: |options| Ok(Box::new(MinAtar::<$game>::v1_with(options.parse()?)?)),
             },
         )*]
     };
@@ -74,8 +72,3 @@ pub(crate) const BUILTIN: &[Builtin] = both_versions![
     Seaquest "Seaquest": "shoot enemies and save divers under water",
     SpaceInvaders "SpaceInvaders": "shoot aliens before they land",
 ];
-
-fn make<G: Game>(env: MinAtar<G>, options: EnvOptions) -> Result<Box<dyn Env>, EnvError> {
-    let env = env.with_options(options.parse()?)?;
-    Ok(Box::new(env))
-}

@@ -21,8 +21,6 @@ pub use cliff_walking::CliffWalking;
 pub use frozen_lake::FrozenLake;
 pub use taxi::Taxi;
 
-use deepq_core::EnvError;
-
 use crate::registry::Builtin;
 
 pub(crate) const BUILTIN: &[Builtin] = &[
@@ -57,11 +55,3 @@ pub(crate) const BUILTIN: &[Builtin] = &[
         make: |options| Ok(Box::new(Blackjack::v1_with(options.parse()?))),
     },
 ];
-
-/// An option that is to be a probability.
-fn check_probability(name: &str, value: f64) -> Result<(), EnvError> {
-    if (0.0..=1.0).contains(&value) {
-        return Ok(());
-    }
-    Err(EnvError::new(format!("{name} is a probability from 0 to 1, found {value}")))
-}

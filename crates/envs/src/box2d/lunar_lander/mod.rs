@@ -125,18 +125,28 @@ pub struct LunarLander {
 impl LunarLander {
     /// The environment without a time limit, whose id is `LunarLander`. An episode of more than
     /// [`MOST_EPISODE_STEPS`] steps ends with an error.
+    pub fn new() -> Self {
+        Self::new_with(LunarLanderOptions::default()).expect("the default options are allowed")
+    }
+
+    /// [`new`](Self::new) with options.
     ///
     /// # Errors
     /// Where an option has no such value.
-    pub fn new(options: LunarLanderOptions) -> Result<Self, EnvError> {
+    pub fn new_with(options: LunarLanderOptions) -> Result<Self, EnvError> {
         Self::with_id("LunarLander", options)
     }
 
     /// `LunarLander-v3`: 1,000 steps an episode, solved at a mean return of 200.
+    pub fn v3() -> TimeLimit<Self> {
+        Self::v3_with(LunarLanderOptions::default()).expect("the default options are allowed")
+    }
+
+    /// [`v3`](Self::v3) with options.
     ///
     /// # Errors
     /// Where an option has no such value.
-    pub fn v3(options: LunarLanderOptions) -> Result<TimeLimit<Self>, EnvError> {
+    pub fn v3_with(options: LunarLanderOptions) -> Result<TimeLimit<Self>, EnvError> {
         const LIMIT: NonZeroU32 = NonZeroU32::new(1000).unwrap();
         Ok(TimeLimit::new(Self::with_id("LunarLander-v3", options)?, LIMIT))
     }
@@ -183,6 +193,12 @@ impl LunarLander {
             "{}: an episode has at most {MOST_EPISODE_STEPS} steps: give it a time limit, or reset it",
             self.spec.id
         ))
+    }
+}
+
+impl Default for LunarLander {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -282,7 +298,7 @@ mod tests {
 
     #[test]
     fn an_episode_without_a_time_limit_ends_at_what_a_saved_state_may_hold() {
-        let mut env = LunarLander::new(LunarLanderOptions::default()).unwrap();
+        let mut env = LunarLander::new();
         env.reset(Some(1), ObservationMut::F32(&mut [0.0; 8])).unwrap();
         env.actions = vec![0; MOST_EPISODE_STEPS - 1];
         env.step(0, ObservationMut::F32(&mut [0.0; 8])).unwrap();

@@ -22,9 +22,8 @@ use serde::Deserialize;
 
 pub use map::{Map, Tile, generate_random_map};
 
-use super::check_probability;
 use super::transitions::{Outcome, TransitionTable, World};
-use crate::misuse::{numbers, wrong_step};
+use crate::misuse::{check_probability, numbers, wrong_step};
 use crate::wrappers::TimeLimit;
 
 const ACTIONS: [&str; 4] = ["left", "down", "right", "up"];

@@ -25,9 +25,8 @@ use deepq_core::{
 use serde::Deserialize;
 
 use self::town::{ACTIONS, IN_TAXI, MASKS, RANKS, STATES};
-use super::check_probability;
 use super::transitions::World;
-use crate::misuse::{numbers, wrong_step};
+use crate::misuse::{check_probability, numbers, wrong_step};
 use crate::wrappers::TimeLimit;
 
 pub use self::town::TaxiState;
