@@ -35,7 +35,8 @@ pub struct Outcome {
     pub ended: bool,
 }
 
-/// A game on the grid, without what [`MinAtar`](super::MinAtar) adds. Its default is the state before the first [`begin`](Self::begin).
+/// A game on the grid, without what [`MinAtar`](super::MinAtar) adds. Its default is the state before the first
+/// [`begin`](Self::begin).
 pub trait Game: Clone + std::fmt::Debug + Default + Send + 'static {
     /// Its name in ids.
     const NAME: &'static str;

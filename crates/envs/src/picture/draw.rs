@@ -12,7 +12,6 @@ impl Canvas {
         }
         if let [first, _, .., last] = points
             && closed
-            && points.len() > 2
         {
             self.stroke(*last, *first, colour);
         }
