@@ -4,6 +4,7 @@
 //! anew. Pages below `docs/ko` get Korean words. A study that has not been made yet is said to be missing.
 
 mod envs;
+mod presets;
 mod render;
 mod steps;
 mod words;

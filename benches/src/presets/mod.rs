@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+pub(crate) use self::published::optimum;
 use self::published::{Protocol, protocol, published};
 use crate::machine::{machine, read_result, write_result};
 
@@ -133,18 +134,31 @@ fn run_seed(config: &Config, protocol: Protocol, seed: u64) -> Result<Seed, deep
     })
 }
 
-/// Trains one preset over seeds 1, 2, … side by side, and sums them up.
-fn study(env: &str, name: &str, request: &Request) -> Result<Value, Box<dyn Error>> {
-    let (config, _) = Config::resolve(env, Some(name), None, &request.set)?;
-    let mut config = config;
+/// Trains one preset over seeds 1, 2, … side by side. `keep` gets the figures over all seeds so far each time some are
+/// done, so that a study that is broken off has lost nothing.
+fn study(
+    env: &str,
+    name: &str,
+    request: &Request,
+    keep: &mut dyn FnMut(&Value) -> Result<(), Box<dyn Error>>,
+) -> Result<Value, Box<dyn Error>> {
+    let (mut config, _) = Config::resolve(env, Some(name), None, &request.set)?;
     // Seeds go on side by side, a core each.
     config.engine.threads = deepq::config::Threads::Count(1);
-    let protocol = protocol(name);
+    let (protocol, threshold) = (protocol(name), reward_threshold(&config)?);
     let all: Vec<u64> = (1..=request.seeds).collect();
-    let seeds = all.into_par_iter().with_max_len(1).map(|seed| run_seed(&config, protocol, seed));
-    let seeds = seeds.collect::<Result<Vec<Seed>, _>>()?;
-    let threshold = EnvFactory::new(&Registry::builtin(), &config.env)?.spec().reward_threshold;
-    summarize(env, name, &seeds, threshold)
+    let (mut seeds, mut entry) = (vec![], Value::Null);
+    for together in all.chunks(rayon::current_num_threads()) {
+        let outcomes = together.par_iter().with_max_len(1).map(|seed| run_seed(&config, protocol, *seed));
+        seeds.extend(outcomes.collect::<Result<Vec<Seed>, _>>()?);
+        entry = summarize(env, name, &seeds, threshold)?;
+        keep(&entry)?;
+    }
+    Ok(entry)
+}
+
+fn reward_threshold(config: &Config) -> Result<Option<f64>, Box<dyn Error>> {
+    Ok(EnvFactory::new(&Registry::builtin(), &config.env)?.spec().reward_threshold)
 }
 
 fn summarize(env: &str, name: &str, seeds: &[Seed], threshold: Option<f64>) -> Result<Value, Box<dyn Error>> {
@@ -193,16 +207,18 @@ fn tell(entry: &Value) {
     );
 }
 
-/// Runs the study. Each preset's figures are written as soon as they are there, in the place of its earlier ones.
+/// Runs the study. A preset's figures are written as soon as they are there, in the place of its earlier ones.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     let request = Request::parse(arguments)?;
     for (env, name) in &request.presets {
-        let entry = study(env, name, &request)?;
-        tell(&entry);
-        if request.set.is_empty() {
-            let all = with_entry(read_result(NAME)?, entry);
-            write_result(NAME, &format!("cargo xtask study {NAME}"), all)?;
-        }
+        let mut keep = |entry: &Value| match request.set.is_empty() {
+            true => {
+                let all = with_entry(read_result(NAME)?, entry.clone());
+                Ok(write_result(NAME, &format!("cargo xtask study {NAME}"), all)?)
+            }
+            false => Ok(()),
+        };
+        tell(&study(env, name, &request, &mut keep)?);
     }
     Ok(())
 }

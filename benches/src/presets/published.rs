@@ -56,6 +56,21 @@ pub(super) fn published(env: &str, name: &str) -> Vec<Published> {
     figures.iter().map(|&(source, mean, spread)| Published { source, mean, spread }).collect()
 }
 
+/// The best expected return of any policy that sees what ours see, where it can be computed: by value iteration on
+/// Gymnasium's tables of transitions and within its limits, for Blackjack from the rules
+/// (`benches/peers/toy_text_optima.py`).
+pub(crate) fn optimum(env: &str) -> Option<f64> {
+    Some(match env {
+        "FrozenLake-v1" => 0.7402,
+        "FrozenLake8x8-v1" => 0.8857,
+        "CliffWalking-v1" => -13.0,
+        "CliffWalkingSlippery-v1" => -64.71,
+        "Taxi-v4" => 7.93,
+        "Blackjack-v1" => -0.0466,
+        _ => return None,
+    })
+}
+
 /// Where a score lies by the interval `mean ± spread`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

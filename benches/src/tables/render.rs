@@ -9,12 +9,13 @@ use super::{Language, Results};
 
 pub(super) type Outcome<T> = Result<T, Box<dyn Error>>;
 
-const TABLES: [&str; 15] = [
+const TABLES: [&str; 16] = [
     "summary",
     "default",
     "default-fixed",
     "cleanrl",
     "sb3",
+    "presets",
     "faults",
     "speed",
     "start-up",
@@ -38,6 +39,7 @@ pub(super) fn table(name: &str, results: &Results, language: Language) -> Outcom
         "default-fixed" => maker.of("default-fixed", Maker::default_fixed),
         "cleanrl" => maker.of("cleanrl", Maker::cleanrl),
         "sb3" => maker.of("sb3", Maker::sb3),
+        "presets" => maker.of("presets", Maker::presets),
         "faults" => maker.of("faults", Maker::faults),
         "speed" => maker.of("speed", Maker::speed),
         "start-up" => maker.of("start-up", Maker::start_up),

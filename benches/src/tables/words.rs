@@ -118,6 +118,20 @@ const KOREAN: &[(&str, &str)] = &[
     ("Gymnasium / deepq", "Gymnasium / deepq"),
     ("in {} threads, ns", "스레드 {}개, ns"),
     ("Not measured", "측정하지 못한 것"),
+    ("mean ± std over seeds", "시드 평균 ± 표준편차"),
+    ("IQM, 95 % interval", "IQM, 95 % 신뢰구간"),
+    ("to be compared with", "비교 대상"),
+    ("found", "결과"),
+    ("Gymnasium's threshold", "Gymnasium의 기준값"),
+    ("the best there is", "가능한 최댓값"),
+    ("below the interval", "구간 아래"),
+    ("within the interval", "구간 안"),
+    ("above the interval", "구간 위"),
+    ("CleanRL, 3 seeds", "CleanRL, 시드 3개"),
+    ("rl-zoo3, 1 seed", "rl-zoo3, 시드 1개"),
+    ("SB3-contrib, several seeds", "SB3-contrib, 시드 여러 개"),
+    ("rl-zoo3, 1 seed, v2", "rl-zoo3, 시드 1개, v2"),
+    ("SB3-contrib, several seeds, v2", "SB3-contrib, 시드 여러 개, v2"),
     ("published 488.69 ± 16.11", "발표된 값 488.69 ± 16.11"),
 ];
 
@@ -137,6 +151,8 @@ mod tests {
             of(include_str!("render.rs"), "word(\""),
             of(include_str!("steps.rs"), "word(\""),
             of(include_str!("envs.rs"), "word(\""),
+            of(include_str!("presets.rs"), "word(\""),
+            of(include_str!("../presets/published.rs"), ": &str = \""),
             of(variants, "(\""),
         ]
         .concat();
