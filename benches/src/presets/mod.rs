@@ -134,14 +134,12 @@ fn run_seed(config: &Config, protocol: Protocol, seed: u64) -> Result<Seed, deep
     })
 }
 
+/// Takes the figures so far.
+type Keep<'a> = dyn FnMut(&Value) -> Result<(), Box<dyn Error>> + 'a;
+
 /// Trains one preset over seeds 1, 2, … side by side. `keep` gets the figures over all seeds so far each time some are
 /// done, so that a study that is broken off has lost nothing.
-fn study(
-    env: &str,
-    name: &str,
-    request: &Request,
-    keep: &mut dyn FnMut(&Value) -> Result<(), Box<dyn Error>>,
-) -> Result<Value, Box<dyn Error>> {
+fn study(env: &str, name: &str, request: &Request, keep: &mut Keep<'_>) -> Result<Value, Box<dyn Error>> {
     let (mut config, _) = Config::resolve(env, Some(name), None, &request.set)?;
     // Seeds go on side by side, a core each.
     config.engine.threads = deepq::config::Threads::Count(1);
