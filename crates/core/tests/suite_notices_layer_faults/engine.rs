@@ -60,7 +60,9 @@ impl TapeNetwork {
     fn pass(&self, set: &Set, observation: Observation<'_>, fractions: &[f32]) -> (Tape, Vec<Var>) {
         let observation: Vec<f32> = match observation {
             Observation::F32(values) => values.to_vec(),
-            Observation::U8(bytes) => bytes.iter().map(|byte| f32::from(*byte) / 255.0).collect(),
+            Observation::U8(bytes) => {
+                bytes.iter().map(|byte| f32::from(*byte) / f32::from(self.spec.full_byte)).collect()
+            }
         };
         assert!(observation.len().is_multiple_of(self.spec.inputs()), "a part of an observation");
         let batch = observation.len() / self.spec.inputs();
