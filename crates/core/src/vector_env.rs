@@ -1,5 +1,6 @@
 //! Several environments stepped together.
 
+use crate::replay::MOST_STACKED_FRAMES;
 use crate::{
     CallMonitor, ElementKind, Env, EnvError, EnvFailure, EnvSpec, EpisodeStatistics, Frame, GuardedEnv,
     Observation, ObservationBuffer, Space, StateError, StateReader, StateWriter, Step,
@@ -37,8 +38,8 @@ impl VectorEnv {
     /// Takes environments of one kind.
     ///
     /// # Errors
-    /// Where there is none, where they differ in their observations or actions, or where the observations are
-    /// no box.
+    /// Where there is none, where they differ in their observations or actions, where the observations are no box,
+    /// or where there are no actions, no elements or no whole number of [frames](EnvSpec::stacked_frames).
     pub fn new(envs: Vec<Box<dyn Env>>) -> Result<Self, EnvError> {
         let Some(first) = envs.first().map(|env| env.spec().clone()) else {
             return Err(EnvError::new("a vector environment needs at least 1 environment, found 0"));
@@ -49,15 +50,15 @@ impl VectorEnv {
                 first.id, first.observation_space
             )));
         };
-        if let Some(other) = envs
-            .iter()
-            .map(|env| env.spec())
-            .find(|spec| spec.observation_space != first.observation_space || spec.actions != first.actions)
-        {
+        if let Some(other) = envs.iter().map(|env| env.spec()).find(|spec| {
+            (&spec.observation_space, spec.actions, spec.stacked_frames)
+                != (&first.observation_space, first.actions, first.stacked_frames)
+        }) {
             let message = format!("{} and {} differ in observations or actions", first.id, other.id);
             return Err(EnvError::new(message));
         }
         let (count, observation_len, element) = (envs.len(), space.len(), space.element);
+        check_numbers(&first, observation_len)?;
         Ok(Self {
             any_elsewhere: envs.iter().any(|env| env.steps_elsewhere()),
             envs: envs.into_iter().enumerate().map(|(index, env)| GuardedEnv::new(index, env)).collect(),
@@ -211,6 +212,23 @@ impl VectorEnv {
         self.observations = observations;
         self.envs.iter_mut().try_for_each(|env| env.load_state(state))
     }
+}
+
+/// Refuses a spec that no memory and no network can be made for.
+fn check_numbers(spec: &EnvSpec, observation_len: usize) -> Result<(), EnvError> {
+    let EnvSpec { id, actions, stacked_frames, .. } = spec;
+    let divide =
+        (1..=MOST_STACKED_FRAMES).contains(stacked_frames) && observation_len.is_multiple_of(*stacked_frames);
+    let wrong = match (*actions, observation_len) {
+        (0, _) => "it has 0 actions; it takes at least 1".to_owned(),
+        (_, 0) => "its observations have 0 elements; they take at least 1".to_owned(),
+        _ if !divide => format!(
+            "its spec says stacked_frames = {stacked_frames}; allowed is 1 to {MOST_STACKED_FRAMES}, a divisor of the \
+             {observation_len} elements of an observation"
+        ),
+        _ => return Ok(()),
+    };
+    Err(EnvError::new(format!("{id}: {wrong}")))
 }
 
 /// Seeds for `count` environments: `seed + i` for environment `i`, as Gymnasium's `SyncVectorEnv` seeds them.

@@ -275,3 +275,47 @@ fn what_an_environment_does_wrong_is_told_with_its_place() {
     assert_eq!((error.call.index, error.call.action, error.call.episode_steps), (1, None, 0));
     assert!(error.to_string().contains("in reset: element 0 of its observation is NaN"), "{error}");
 }
+
+/// An environment that only has a spec.
+struct SpecOnly(EnvSpec);
+
+impl Env for SpecOnly {
+    fn spec(&self) -> &EnvSpec {
+        &self.0
+    }
+
+    fn reset(&mut self, _: Option<u64>, _: ObservationMut<'_>) -> Result<(), EnvError> {
+        Ok(())
+    }
+
+    fn step(&mut self, _: usize, _: ObservationMut<'_>) -> Result<Step, EnvError> {
+        Ok(Step::default())
+    }
+
+    fn save_state(&self, _: &mut StateWriter) {}
+
+    fn load_state(&mut self, _: &mut StateReader<'_>) -> Result<(), StateError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_spec_that_no_memory_fits_is_refused_and_not_a_panic() {
+    let refusal = |len: usize, actions: usize, stacked_frames: usize| {
+        let space = BoxSpace::vector(&vec![0.0; len], &vec![1.0; len]);
+        let spec = EnvSpec { stacked_frames, ..EnvSpec::new("Odd-v0", space, actions) };
+        VectorEnv::new(vec![Box::new(SpecOnly(spec))]).err().map(|error| error.to_string())
+    };
+    assert_eq!(refusal(300, 2, 1), None);
+    assert_eq!(refusal(4, 1, 4), None);
+    for (len, actions, frames, expected) in [
+        (4, 0, 1, "Odd-v0: it has 0 actions; it takes at least 1"),
+        (0, 2, 1, "Odd-v0: its observations have 0 elements; they take at least 1"),
+        (4, 2, 0, "stacked_frames = 0; allowed is 1 to 256, a divisor of the 4 elements"),
+        (4, 2, 3, "stacked_frames = 3; allowed is 1 to 256, a divisor of the 4 elements"),
+        (300, 2, 300, "stacked_frames = 300; allowed is 1 to 256, a divisor of the 300 elements"),
+    ] {
+        let error = refusal(len, actions, frames).expect("refused");
+        assert!(error.contains(expected), "{error}");
+    }
+}

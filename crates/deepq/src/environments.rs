@@ -4,11 +4,11 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use deepq_core::{CallMonitor, Env, EnvError, EnvSpec, GuardedEnv, Space, VectorEnv};
-use deepq_envs::Registry;
 use deepq_envs::threads::EnvThreads;
 use deepq_envs::wrappers::{
     FlattenObservation, ObservationStatistics, RecordEpisodeStatistics, Statistics, WrapperConfig, wrap,
 };
+use deepq_envs::{MakeError, Registry};
 
 use crate::Policy;
 use crate::config::{ConfigError, EnvConfig};
@@ -75,15 +75,32 @@ impl EnvFactory {
 
     /// The statistics that observations are normalised by as they are now; `None` where they are not normalised.
     pub fn statistics(&self) -> Option<ObservationStatistics> {
-        let normalizes =
-            |wrapper: &WrapperConfig| matches!(wrapper, WrapperConfig::NormalizeObservation { .. });
-        self.config.wrappers.iter().any(normalizes).then(|| self.statistics.copy())
+        self.normalizes().then(|| self.statistics.copy())
     }
 
-    /// Lets the environments show observations as `policy` has learned to see them.
-    pub fn show_to(&self, policy: &Policy) {
-        if let Some(statistics) = policy.statistics() {
-            self.statistics.assign(statistics);
+    fn normalizes(&self) -> bool {
+        let normalizes =
+            |wrapper: &WrapperConfig| matches!(wrapper, WrapperConfig::NormalizeObservation { .. });
+        self.config.wrappers.iter().any(normalizes)
+    }
+
+    /// Lets the environments of this factory and of its clones show observations as `policy` has learned to see
+    /// them, from now on: not for a factory whose environments train.
+    ///
+    /// # Errors
+    /// Where the one normalises observations and the other does not, or where they have other numbers of elements.
+    pub fn show_to(&self, policy: &Policy) -> Result<(), ConfigError> {
+        let wrong = |message: String| ConfigError::new("env.wrappers", message);
+        match (self.normalizes(), policy.statistics()) {
+            (false, None) => Ok(()),
+            (true, Some(statistics)) => {
+                self.statistics.assign(statistics).map_err(|error| wrong(error.to_string()))
+            }
+            (true, None) => Err(wrong("the policy has no statistics to normalise its observations by".into())),
+            (false, Some(_)) => Err(wrong(
+                "the policy learned from normalised observations, but the wrapper normalize-observation is not there"
+                    .into(),
+            )),
         }
     }
 }
@@ -97,7 +114,10 @@ fn make(
     threads: Option<&EnvThreads>,
 ) -> Result<Box<dyn Env>, ConfigError> {
     let env = registry.make_with(&config.id, config.options.clone().into());
-    let mut env = env.map_err(|error| ConfigError::from_make("env.id", &error))?;
+    let mut env = env.map_err(|error| {
+        let options = !config.options.is_empty() && matches!(error, MakeError::Options { .. });
+        ConfigError::from_make(if options { "env.options" } else { "env.id" }, &error)
+    })?;
     if let Some(threads) = threads {
         env = Box::new(threads.put(env));
     }

@@ -129,12 +129,13 @@ impl Evaluator {
         Ok(returns)
     }
 
-    /// As [`evaluate`](Self::evaluate), for a policy.
+    /// As [`evaluate`](Self::evaluate), for a policy; the environments then
+    /// [show it](EnvFactory::show_to) what it has learned to see.
     ///
     /// # Errors
-    /// Where an environment fails.
+    /// Where an environment fails, or where the policy learned from other observations.
     pub fn evaluate_policy(&mut self, policy: &mut Policy, seeds: &[u64]) -> Result<Vec<f64>, Error> {
-        self.factory.show_to(policy);
+        self.factory.show_to(policy)?;
         let (network, parameters) = policy.network_mut();
         self.evaluate(network, parameters, seeds)
     }

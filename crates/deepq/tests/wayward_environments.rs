@@ -24,6 +24,14 @@ enum Fault {
     WrongShape,
     /// Until the flag is set.
     Hang(Arc<AtomicBool>),
+    /// The same in the first reset.
+    HangAtOnce(Arc<AtomicBool>),
+}
+
+fn wait_for(flag: &AtomicBool) {
+    while !flag.load(Ordering::Relaxed) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 struct Wayward {
@@ -38,6 +46,9 @@ impl Env for Wayward {
     }
 
     fn reset(&mut self, seed: Option<u64>, observation: ObservationMut<'_>) -> Result<(), EnvError> {
+        if let Fault::HangAtOnce(flag) = &self.fault {
+            wait_for(flag);
+        }
         self.env.reset(seed, observation)
     }
 
@@ -55,11 +66,8 @@ impl Env for Wayward {
             Fault::Infinite => values[2] = f32::NEG_INFINITY,
             Fault::Reward => step.reward = f64::INFINITY,
             Fault::WrongShape => values[..5].fill(0.0),
-            Fault::Hang(flag) => {
-                while !flag.load(Ordering::Relaxed) {
-                    std::thread::sleep(Duration::from_millis(5));
-                }
-            }
+            Fault::Hang(flag) => wait_for(flag),
+            Fault::HangAtOnce(_) => {}
         }
         Ok(step)
     }
@@ -157,6 +165,24 @@ fn a_run_whose_environment_hangs_is_told_from_outside() {
     stop.store(true, Ordering::Relaxed);
     flag.store(true, Ordering::Relaxed);
     training.join().unwrap();
+}
+
+/// Before there is a run to note it in.
+#[test]
+fn an_environment_that_hangs_in_its_first_reset_is_told_from_outside() {
+    let folder = tempfile::tempdir().unwrap();
+    let flag = Arc::new(AtomicBool::new(false));
+    let (sender, receiver) = mpsc::channel();
+    let mut request = request_with(Fault::HangAtOnce(Arc::clone(&flag)), folder.path());
+    request.on_hang = Some(Arc::new(move |failure| sender.send(failure).unwrap()));
+    request.stop_flag.store(true, Ordering::Relaxed);
+    let training = std::thread::spawn(move || train(&request, &mut ()).unwrap());
+    let told = receiver.recv_timeout(Duration::from_secs(60));
+    flag.store(true, Ordering::Relaxed);
+    training.join().unwrap();
+    let failure = told.expect("the watchdog looks from the first call on");
+    assert_eq!(failure.message, "it did not answer within 200ms");
+    assert_eq!((failure.call.index, failure.call.action, failure.call.episode), (0, None, 1));
 }
 
 /// An environment in a thread of its own is left behind, and the run ends as with any other failure.

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{config, train_in};
-use deepq::envs::wrappers::FrameStack;
+use deepq::envs::wrappers::{FrameStack, ObservationStatistics};
 use deepq::run::CheckpointChoice;
 use deepq::{
     Config, Env, EnvError, EnvFactory, EnvSpec, Evaluator, ObservationMut, Registry, RunDirectory,
@@ -62,8 +62,21 @@ fn a_policy_sees_normalised_observations_wherever_it_plays() {
     // Without them, or with those of another time, it sees something else.
     let last = run.policy(CheckpointChoice::Last, &registry).unwrap();
     assert!(last.statistics().unwrap().count() > 1400.0);
-    let stale = run.policy(CheckpointChoice::Final, &registry).unwrap().with_statistics(None);
+    let of = |choice| run.policy(choice, &registry).unwrap();
+    let stale = of(CheckpointChoice::Final).with_statistics(last.statistics().cloned());
     assert_ne!(play(stale), expected);
+    let blind = of(CheckpointChoice::Final).with_statistics(None);
+    let refused = |config: &deepq::config::EnvConfig, mut policy: deepq::Policy| {
+        let mut evaluator = Evaluator::within(EnvFactory::new(&registry, config).unwrap());
+        evaluator.evaluate_policy(&mut policy, &seeds).unwrap_err().to_string()
+    };
+    let error = refused(&config.env, blind);
+    assert_eq!(error, "env.wrappers: the policy has no statistics to normalise its observations by");
+    let error = refused(&deepq::config::EnvConfig::new("CartPole-v1"), last);
+    assert!(error.contains("learned from normalised observations, but the wrapper"), "{error}");
+    let of_two = ObservationStatistics::from_parts(1.0, vec![0.0; 2], vec![1.0; 2]).unwrap();
+    let error = refused(&config.env, of(CheckpointChoice::Final).with_statistics(Some(of_two)));
+    assert!(error.contains("elements of an observation: expected 4, found 2"), "{error}");
     assert_eq!(summary.eval.unwrap().episodes, 5);
 }
 
@@ -156,12 +169,25 @@ fn what_cannot_be_put_around_an_environment_is_told_with_its_place() {
         ),
         (
             "CartPole-v1",
+            "env.wrappers=[{kind=\"frame-stack\",frames=300}]",
+            "env.wrappers.0: frame-stack: frames is a whole number from 1 to 256, found 300",
+        ),
+        (
+            "CartPole-v1",
             "env.wrappers=[{kind=\"clip-reward\",low=-1.0,high=1.0},{kind=\"clip-reward\",low=-1.0,high=1.0}]",
             "env.wrappers.1: 'clip-reward' stands in the list already",
         ),
         ("FrozenLake-v1", "env.wrappers=[{kind=\"frame-stack\",frames=2}]", "env.wrappers.0: frame-stack"),
-        ("FrozenLake-v1", "env.options.slippery=true", "unknown field `slippery`"),
-        ("CartPole-v1", "env.options.gravity=1.0", "it has no options, found 'gravity'"),
+        (
+            "FrozenLake-v1",
+            "env.options.slippery=true",
+            "env.options: FrozenLake-v1: in its options: unknown field `slippery`",
+        ),
+        (
+            "CartPole-v1",
+            "env.options.gravity=1.0",
+            "env.options: CartPole-v1: it has no options, found 'gravity'",
+        ),
         ("CartPole-v1", "env.step_limit_s=0", "env.step_limit_s: found 0, allowed is 0.001"),
     ] {
         let error = refused(env, set);
@@ -169,6 +195,14 @@ fn what_cannot_be_put_around_an_environment_is_told_with_its_place() {
     }
     let error = refused("CartPole-v1", "env.wrappers=[{kind=\"frame-stak\",frames=2}]");
     assert!(error.contains("frame-stak"), "{error}");
+}
+
+#[test]
+fn the_nearest_option_is_told() {
+    let set = ["env.options.slippery=true".to_owned()];
+    let config = Config::resolve("FrozenLake-v1", None, Some("dqn"), &set).unwrap().0;
+    let error = EnvFactory::new(&Registry::builtin(), &config.env).err().unwrap();
+    assert_eq!(error.nearest.as_deref(), Some("is_slippery"));
 }
 
 #[test]

@@ -16,9 +16,9 @@ impl Episode {
     /// A policy in an environment of its own. [`reset`](Self::reset) begins.
     ///
     /// # Errors
-    /// Where the environment cannot be made.
+    /// Where the environment cannot be made, or where the policy learned from other observations.
     pub fn new(factory: &EnvFactory, policy: Policy) -> Result<Self, ViewError> {
-        factory.show_to(&policy);
+        factory.show_to(&policy).map_err(Error::from)?;
         let env = factory.evaluation(0).map_err(Error::from)?;
         let space = &env.spec().observation_space;
         let observation = ObservationBuffer::zeros(space.element(), space.len());

@@ -45,7 +45,12 @@ impl ConfigError {
                 let nearest = error.nearest.clone();
                 Self { nearest, ..Self::unknown_name(place, "environment", &error.found, allowed) }
             }
-            other => Self::new(place, other.to_string()),
+            other => {
+                let message = other.to_string();
+                let unknown = message.find("unknown field").and_then(|at| unknown_name_in(&message[at..]));
+                let nearest = unknown.and_then(|(found, allowed)| nearest(found, &allowed));
+                Self { nearest, ..Self::new(place, message) }
+            }
         }
     }
 
@@ -132,13 +137,24 @@ fn parse_value(text: &str) -> toml::Value {
     }
 }
 
-/// Sets `path.to.key`, making tables on the way.
+/// Sets `path.to.key`, making tables on the way; `list.0.key` is a key of the list's first entry.
 fn assign(table: &mut toml::Table, path: &str, value: toml::Value, flag: &str) -> Result<(), ConfigError> {
     let mut keys: Vec<&str> = path.split('.').collect();
     let last = keys.pop().unwrap_or_default();
-    let mut table = table;
-    for key in keys {
-        let inner = table.entry(key).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+    let (mut table, mut keys) = (table, keys.into_iter());
+    while let Some(key) = keys.next() {
+        let mut inner = table.entry(key).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        if let Some(len) = inner.as_array().map(Vec::len) {
+            let place = keys.next().and_then(|place| place.parse().ok()).filter(|place| *place < len);
+            let Some(place): Option<usize> = place else {
+                let message = format!(
+                    "'{key}' is a list with {len} entries: give all of it, or a key of one by its place, counted from 0, \
+                     as in {key}.0.kind"
+                );
+                return Err(ConfigError::new(flag, message));
+            };
+            inner = &mut inner[place];
+        }
         let found = inner.type_str();
         let Some(inner) = inner.as_table_mut() else {
             return Err(ConfigError::new(flag, format!("'{key}' is a {found} and has no keys of its own")));
@@ -201,20 +217,30 @@ fn describe(error: &toml::de::Error, text: &str, file: &str) -> ConfigError {
         Some((place, told)) if place.starts_with(LAYERS) => (format!("{place}: "), told),
         _ => (String::new(), message),
     };
-    let is_unknown = told.starts_with("unknown field") || told.starts_with("unknown variant");
-    // serde quotes the unknown name first and then each allowed one.
-    let quoted: Vec<&str> = told.split('`').skip(1).step_by(2).collect();
-    if let ([found, allowed @ ..], true) = (&quoted[..], is_unknown) {
-        described.allowed = allowed.iter().map(|name| (*name).to_owned()).collect();
-        described.nearest = nearest(found, &described.allowed);
+    if let Some((found, allowed)) = unknown_name_in(told) {
+        described.nearest = nearest(found, &allowed);
+        described.allowed = allowed;
         let what = if told.starts_with("unknown field") { "key" } else { "value" };
         described.message = format!("{place}there is no {what} '{found}' here");
     }
     described
 }
 
+/// The name that serde does not know in what it `told`, and those that it would have known.
+fn unknown_name_in(told: &str) -> Option<(&str, Vec<String>)> {
+    if !told.starts_with("unknown field") && !told.starts_with("unknown variant") {
+        return None;
+    }
+    // serde quotes the unknown name first and then each allowed one.
+    let mut quoted = told.split('`').skip(1).step_by(2);
+    let found = quoted.next()?;
+    Some((found, quoted.map(str::to_owned).collect()))
+}
+
 #[cfg(test)]
 mod tests {
+    use deepq_envs::wrappers::WrapperConfig;
+
     use super::*;
 
     fn resolve(set: &[&str]) -> Result<Config, ConfigError> {
@@ -234,6 +260,23 @@ mod tests {
         assert_eq!(config.learning.gamma, 0.9);
         assert!(config.to_toml().contains("hidden = [8, 8]"), "{}", config.to_toml());
         assert_eq!(config.target.period, deepq_core::Period::Episodes { every: 3, first: None });
+    }
+
+    #[test]
+    fn one_key_of_a_list_is_set_by_its_place() {
+        let list = "env.wrappers=[{kind=\"scale-reward\",factor=0.5},{kind=\"frame-stack\",frames=2}]";
+        let config = resolve(&[list, "env.wrappers.1.frames=3"]).unwrap();
+        assert_eq!(config.env.wrappers[1], WrapperConfig::FrameStack { frames: 3 });
+        assert_eq!(config.env.wrappers[0], WrapperConfig::ScaleReward { factor: 0.5 });
+        for wrong in ["env.wrappers.2.frames=3", "env.wrappers.first.frames=3", "env.wrappers.1=3"] {
+            let error = resolve(&[list, wrong]).unwrap_err();
+            assert_eq!(error.place, format!("--set {wrong}"));
+            assert!(error.message.contains("'wrappers' is a list with 2 entries"), "{error}");
+        }
+        let error = resolve(&[list, "env.wrappers.1.frame=3"]).unwrap_err();
+        assert_eq!(error.nearest.as_deref(), Some("frames"));
+        let error = resolve(&["env.wrappers=[{kind=\"frame-stak\",frames=2}]"]).unwrap_err();
+        assert_eq!(error.nearest.as_deref(), Some("frame-stack"));
     }
 
     #[test]

@@ -358,7 +358,11 @@ impl RunDirectory {
         let parameters = parse_weights(&file, &weights, &layout, prefix)?;
         let policy = Policy::new(&spec, &parameters).map_err(|error| Error::damaged(&self.path, error))?;
         let statistics = match self.env_factory(registry)?.statistics() {
-            Some(_) => Some(parse_statistics(&file, &weights)?),
+            Some(statistics) => {
+                let read = parse_statistics(&file, &weights)?;
+                statistics.assign(&read).map_err(|error| Error::damaged(&file, error))?;
+                Some(statistics)
+            }
             None => None,
         };
         Ok(policy.with_statistics(statistics))

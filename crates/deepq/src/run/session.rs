@@ -1,12 +1,12 @@
 //! Training a run from its configuration to its last evaluation, with everything on disk.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use deepq_core::network::Parameters;
-use deepq_core::{EnvFailure, Progress};
+use deepq_core::{CallMonitor, EnvFailure, Progress};
 use deepq_cpu::InstructionSet;
 use deepq_envs::Registry;
 use serde::Serialize;
@@ -41,8 +41,8 @@ pub struct TrainRequest {
     /// Whether other runs go on beside it, which leaves it one thread where the configuration has no other number.
     pub beside_others: bool,
     /// What to do, from another thread, where a call of the environment lasts longer than `env.step_limit_s`, after
-    /// `run.json` was told. Nothing can take the thread back that the environment holds: a program will want to
-    /// end itself here. All that was written stays whole.
+    /// `run.json` was told; there is none yet where the very first reset hangs. Nothing can take the thread back
+    /// that the environment holds: a program will want to end itself here. All that was written stays whole.
     pub on_hang: Option<HangHandler>,
 }
 
@@ -120,8 +120,12 @@ impl Observer for CheckpointWriter<'_> {
 /// Where the configuration cannot be used (nothing was written then), or where the run fails: the directory
 /// then stays, with the status `failed`.
 pub fn train(request: &TrainRequest, observer: &mut dyn Observer) -> Result<RunSummary, Error> {
-    let mut trainer =
-        Trainer::beside(request.beside_others, &request.config, request.seed, &request.registry)?;
+    request.config.validate()?;
+    let (monitor, begun) = (CallMonitor::default(), Begun::default());
+    // From here on: making a trainer resets the environments.
+    let watchdog = watch(request, monitor.clone(), Arc::clone(&begun))?;
+    let TrainRequest { beside_others, config, seed, registry, .. } = request;
+    let mut trainer = Trainer::beside(*beside_others, config, *seed, registry, monitor)?;
     trainer.set_stop_flag(Arc::clone(&request.stop_flag));
     let was_there = request.out.as_ref().is_some_and(|path| path.exists());
     let directory = match &request.out {
@@ -129,7 +133,7 @@ pub fn train(request: &TrainRequest, observer: &mut dyn Observer) -> Result<RunS
         None => RunDirectory::create_fresh(&request.config.env.id, &request.config.algo, request.seed)?,
     };
     let (directory, mut info) = begin_or_abandon(request, &trainer, directory, !was_there)?;
-    let watchdog = watch(request, &trainer, &directory, &info)?;
+    *begun.lock().unwrap_or_else(PoisonError::into_inner) = Some((directory.path().to_owned(), info.clone()));
     let outcome = train_in(request, &mut trainer, &directory, &mut info, observer);
     drop(watchdog);
     if let Err(error) = &outcome {
@@ -141,28 +145,28 @@ pub fn train(request: &TrainRequest, observer: &mut dyn Observer) -> Result<RunS
     outcome
 }
 
+/// The folder of a run and what its `run.json` says, once it is there.
+type Begun = Arc<Mutex<Option<(PathBuf, RunInfo)>>>;
+
 /// Lets somebody notice where an environment hangs.
-fn watch(
-    request: &TrainRequest,
-    trainer: &Trainer,
-    directory: &RunDirectory,
-    info: &RunInfo,
-) -> Result<Watchdog, Error> {
-    let (path, mut info, on_hang) = (directory.path().to_owned(), info.clone(), request.on_hang.clone());
+fn watch(request: &TrainRequest, monitor: CallMonitor, begun: Begun) -> Result<Watchdog, Error> {
+    let on_hang = request.on_hang.clone();
     let limit = Duration::from_secs_f64(request.config.env.step_limit_s);
     // Environments in threads of their own are noticed there, and the run ends by itself.
     let limit = if request.config.env.threads > 0 { 3 * limit + Duration::from_secs(1) } else { limit };
     let tell = move |failure: EnvFailure| {
-        info.status = RunStatus::Failed;
-        info.error = Some(failure.to_string());
-        // What went wrong is worth more than that it could not be noted.
-        let _ = write_run_info(&path, &info);
+        let begun = begun.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((path, info)) = begun {
+            let (status, error) = (RunStatus::Failed, Some(failure.to_string()));
+            // What went wrong is worth more than that it could not be noted.
+            let _ = write_run_info(&path, &RunInfo { status, error, ..info });
+        }
         if let Some(on_hang) = on_hang {
             on_hang(failure);
         }
     };
-    Watchdog::start(trainer.call_monitor(), limit, tell)
-        .map_err(|error| Error::io("cannot start a thread for", directory.path(), error))
+    let out = request.out.as_deref().unwrap_or(Path::new("runs"));
+    Watchdog::start(monitor, limit, tell).map_err(|error| Error::io("cannot start a thread for", out, error))
 }
 
 /// As [`begin`]; where it fails, for a full disk for example, the folder is as it was before and can be used again.

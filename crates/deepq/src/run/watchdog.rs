@@ -16,7 +16,7 @@ pub(super) struct Watchdog {
 /// How often it looks within the time that a call may take.
 const LOOKS: u32 = 16;
 
-/// How rarely it looks at most: a run's end waits for its thread to wake.
+/// How rarely it looks at most: so much later than the limit a call may be told.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 impl Watchdog {

@@ -117,7 +117,12 @@ pub(super) fn parse_statistics(path: &Path, file: &[u8]) -> Result<ObservationSt
         }
     };
     let [count, mean, variance] = STATISTICS;
-    let count = numbers(count)?.first().copied().unwrap_or(f64::NAN);
+    let count = match numbers(count)?[..] {
+        [only] => only,
+        ref found => {
+            return Err(Error::damaged(path, format!("{count}: expected 1 number, found {}", found.len())));
+        }
+    };
     ObservationStatistics::from_parts(count, numbers(mean)?, numbers(variance)?)
         .map_err(|error| Error::damaged(path, error))
 }

@@ -31,18 +31,19 @@ impl Trainer {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with_registry(config: &Config, seed: u64, registry: &Registry) -> Result<Self, Error> {
-        Self::beside(false, config, seed, registry)
+        Self::beside(false, config, seed, registry, CallMonitor::default())
     }
 
-    /// As [`with_registry`](Self::with_registry), for a run beside others or by itself.
+    /// As [`with_registry`](Self::with_registry), for a run beside others or by itself; `monitor` sees the calls of
+    /// its environments from the first reset on.
     pub(crate) fn beside(
         others: bool,
         config: &Config,
         seed: u64,
         registry: &Registry,
+        monitor: CallMonitor,
     ) -> Result<Self, Error> {
         config.validate()?;
-        let monitor = CallMonitor::default();
         let factory = EnvFactory::new(registry, &config.env)?;
         let spec = network_spec(config, factory.spec())?;
         let envs = factory.training(&monitor)?;

@@ -122,8 +122,9 @@ impl Trainer {
                 statistics: None,
             };
             state.f32_slice("best parameters", &mut best.parameters)?;
-            if self.factory.statistics().is_some() {
-                best.statistics = Some(statistics_of(state.bytes_with_len("best statistics")?)?);
+            if let Some(statistics) = self.factory.statistics() {
+                take_over(&statistics, state.bytes_with_len("best statistics")?)?;
+                best.statistics = Some(statistics);
             }
             self.best = Some(best);
         }
@@ -131,10 +132,11 @@ impl Trainer {
     }
 }
 
-fn statistics_of(json: &[u8]) -> Result<ObservationStatistics, StateError> {
+fn take_over(statistics: &ObservationStatistics, json: &[u8]) -> Result<(), StateError> {
     let wrong = |error: &dyn std::fmt::Display| {
         StateError::mismatch("statistics of observations", "their JSON", error.to_string())
     };
     let json = std::str::from_utf8(json).map_err(|error| wrong(&error))?;
-    ObservationStatistics::from_json(json).map_err(|error| wrong(&error))
+    let read = ObservationStatistics::from_json(json).map_err(|error| wrong(&error))?;
+    statistics.assign(&read).map_err(|error| wrong(&error))
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ActionRepeat, ClipReward, FlattenObservation, FrameStack, NormalizeObservation, ObservationStatistics,
-    ScaleReward, StickyActions, TimeLimit, normalize_observation, reward, sticky_actions,
+    ScaleReward, StickyActions, TimeLimit, frame_stack, normalize_observation, reward, sticky_actions,
 };
 
 /// One wrapper and its settings, as a table of a configuration:
@@ -99,7 +99,7 @@ impl WrapperConfig {
             Self::TimeLimit { episode_steps } => {
                 positive("time-limit: episode_steps", episode_steps).map(drop)
             }
-            Self::FrameStack { frames } => positive("frame-stack: frames", frames).map(drop),
+            Self::FrameStack { frames } => frame_stack::check_frames(frames),
             Self::ClipReward { low, high } => reward::check_bounds(low, high),
             Self::ScaleReward { factor } => reward::check_factor(factor),
             Self::FlattenObservation {} => Ok(()),
@@ -131,6 +131,7 @@ pub fn wrap(
             Box::new(TimeLimit::new(env, positive("time-limit: episode_steps", episode_steps)?))
         }
         WrapperConfig::FrameStack { frames } => {
+            frame_stack::check_frames(frames)?;
             Box::new(FrameStack::new(env, positive("frame-stack: frames", frames)?)?)
         }
         WrapperConfig::ClipReward { low, high } => Box::new(ClipReward::new(env, low, high)?),
@@ -210,7 +211,14 @@ mod tests {
                 "kind = 'time-limit'\nepisode_steps = 0",
                 "time-limit: episode_steps is a whole number from 1, found 0",
             ),
-            ("kind = 'frame-stack'\nframes = 0", "frame-stack: frames is a whole number from 1, found 0"),
+            (
+                "kind = 'frame-stack'\nframes = 0",
+                "frame-stack: frames is a whole number from 1 to 256, found 0",
+            ),
+            (
+                "kind = 'frame-stack'\nframes = 4000000000",
+                "frame-stack: frames is a whole number from 1 to 256, found 4000000000",
+            ),
             ("kind = 'clip-reward'\nlow = 2.0\nhigh = 1.0", "found low = 2 and high = 1"),
             ("kind = 'clip-reward'\nlow = nan\nhigh = 1.0", "found low = NaN and high = 1"),
             ("kind = 'scale-reward'\nfactor = 0.0", "a finite number other than 0, found 0"),

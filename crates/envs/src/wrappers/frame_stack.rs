@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 
+use deepq_core::replay::MOST_STACKED_FRAMES;
 use deepq_core::{
     BoxSpace, Env, EnvError, EnvSpec, ObservationBuffer, ObservationMut, Space, StateError, StateReader,
     StateWriter, Step,
@@ -28,8 +29,10 @@ impl<E: Env> FrameStack<E> {
     /// `env` with observations of `frames` frames.
     ///
     /// # Errors
-    /// Where the observations of `env` are no box, or stacked already.
+    /// Where the observations of `env` are no box, or stacked already, or where there are more than
+    /// [`MOST_STACKED_FRAMES`] frames.
     pub fn new(env: E, frames: NonZeroU32) -> Result<Self, EnvError> {
+        check_frames(frames.get())?;
         let (spec, count) = (env.spec(), frames.get() as usize);
         let frame = box_of("frame-stack", spec)?;
         if spec.stacked_frames != 1 {
@@ -64,6 +67,15 @@ impl<E: Env> FrameStack<E> {
         let (oldest, len) = (self.oldest * self.frame_len, self.ring.len());
         part(&mut observation, 0..len - oldest).copy_from(self.ring.slice(oldest..len));
         part(&mut observation, len - oldest..len).copy_from(self.ring.slice(0..oldest));
+    }
+}
+
+pub(super) fn check_frames(frames: u32) -> Result<(), EnvError> {
+    match (1..=MOST_STACKED_FRAMES).contains(&(frames as usize)) {
+        true => Ok(()),
+        false => Err(EnvError::new(format!(
+            "frame-stack: frames is a whole number from 1 to {MOST_STACKED_FRAMES}, found {frames}"
+        ))),
     }
 }
 

@@ -20,7 +20,10 @@ impl<E: Env> TimeLimit<E> {
     /// `env` with at most `max_episode_steps` steps an episode.
     pub fn new(env: E, max_episode_steps: NonZeroU32) -> Self {
         let max_episode_steps = max_episode_steps.get();
-        let spec = EnvSpec { max_episode_steps: Some(max_episode_steps), ..env.spec().clone() };
+        // A shorter limit within still holds.
+        let shortest =
+            env.spec().max_episode_steps.map_or(max_episode_steps, |inner| inner.min(max_episode_steps));
+        let spec = EnvSpec { max_episode_steps: Some(shortest), ..env.spec().clone() };
         Self { env, spec, max_episode_steps, elapsed_steps: 0 }
     }
 
@@ -144,6 +147,13 @@ mod tests {
             .map(|_| env.step(0, ObservationMut::F32(&mut observation)).unwrap())
             .map(|step| (step.terminated, step.truncated))
             .collect()
+    }
+
+    #[test]
+    fn a_shorter_limit_within_is_the_one_that_is_told() {
+        let outer = |steps| TimeLimit::new(limited(3), NonZeroU32::new(steps).unwrap());
+        assert_eq!(outer(4).spec().max_episode_steps, Some(3));
+        assert_eq!(outer(2).spec().max_episode_steps, Some(2));
     }
 
     #[test]

@@ -83,9 +83,18 @@ impl ObservationStatistics {
     }
 
     /// Takes over the numbers of `other`, for all handles to these statistics.
-    pub fn assign(&self, other: &Self) {
+    ///
+    /// # Errors
+    /// Where `other` are those of another number of elements; nothing is changed then.
+    pub fn assign(&self, other: &Self) -> Result<(), StatisticsError> {
+        // Both may be handles to the same numbers: never hold two locks.
         let moments = other.lock().clone();
-        self.set(moments);
+        let mut own = self.lock();
+        if !own.mean.is_empty() {
+            moments.check_len(own.mean.len())?;
+        }
+        *own = moments;
+        Ok(())
     }
 
     /// How many observations were seen, and 10⁻⁴ for the start.
@@ -124,10 +133,7 @@ impl ObservationStatistics {
         if moments.mean.is_empty() {
             (moments.mean, moments.variance) = (vec![0.0; len], vec![1.0; len]);
         }
-        match moments.mean.len() {
-            found if found == len => Ok(()),
-            found => Err(StatisticsError::value("elements of an observation", len, found)),
-        }
+        moments.check_len(len)
     }
 
     /// The numbers. A panic while they were held has not hurt them: nothing that panics is done with them.
@@ -148,6 +154,13 @@ impl PartialEq for ObservationStatistics {
 }
 
 impl Moments {
+    fn check_len(&self, len: usize) -> Result<(), StatisticsError> {
+        match self.mean.len() {
+            found if found == len => Ok(()),
+            found => Err(StatisticsError::value("elements of an observation", len, found)),
+        }
+    }
+
     fn check(&self) -> Result<(), StatisticsError> {
         if self.mean.len() != self.variance.len() {
             return Err(StatisticsError::value(
@@ -262,6 +275,22 @@ mod tests {
         clone.lock().update([5.0, 5.0].into_iter());
         assert_eq!(statistics, clone);
         assert_ne!(statistics, copy);
+    }
+
+    #[test]
+    fn numbers_of_other_observations_are_not_taken_over() {
+        let statistics = seen(&[[1.0, 2.0]]);
+        let before = statistics.copy();
+        let longer = ObservationStatistics::from_parts(1.0, vec![0.0; 3], vec![1.0; 3]).unwrap();
+        for other in [&longer, &ObservationStatistics::new()] {
+            let error = statistics.assign(other).unwrap_err().to_string();
+            assert!(error.contains("elements of an observation: expected 2, found "), "{error}");
+            assert_eq!(statistics, before);
+        }
+        statistics.assign(&statistics).unwrap();
+        let fresh = ObservationStatistics::new();
+        fresh.assign(&statistics).unwrap();
+        assert_eq!(fresh, before);
     }
 
     #[test]
