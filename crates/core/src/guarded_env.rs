@@ -125,19 +125,42 @@ impl GuardedEnv {
     /// # Errors
     /// Where the environment fails or panics, or where its reward or observation is not finite.
     #[inline]
-    pub fn step(&mut self, action: u32, mut observation: ObservationMut<'_>) -> Result<Step, EnvFailure> {
+    pub fn step(&mut self, action: u32, observation: ObservationMut<'_>) -> Result<Step, EnvFailure> {
+        let mut step = Step::default();
+        self.step_into(action, observation, &mut step).map(|()| step)
+    }
+
+    /// Takes a step and puts what it gave into `step`, whose content after an error is of no meaning.
+    ///
+    /// Copied from result to result, a [`Step`] is read in pieces that span several of its fields, which has to wait
+    /// until the fields' own stores have left the processor's queue.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step).
+    #[inline]
+    pub(crate) fn step_into(
+        &mut self,
+        action: u32,
+        mut observation: ObservationMut<'_>,
+        step: &mut Step,
+    ) -> Result<(), EnvFailure> {
         self.so_far.episode_length = self.so_far.episode_length.saturating_add(1);
         self.record.begin_step(action);
-        let outcome = caught(|| self.env.step(action as usize, observation.reborrow()));
+        let outcome = caught(|| {
+            let Step { reward, terminated, truncated } =
+                self.env.step(action as usize, observation.reborrow())?;
+            (step.reward, step.terminated, step.truncated) = (reward, terminated, truncated);
+            Ok(())
+        });
         self.record.end();
-        let step = outcome.map_err(|error| self.failure(Some(action), error))?;
-        if !step.reward.is_finite() {
-            let message = format!("its reward is {}, which is not a finite number", step.reward);
+        outcome.map_err(|error| self.failure(Some(action), error))?;
+        let reward = step.reward;
+        if !reward.is_finite() {
+            let message = format!("its reward is {reward}, which is not a finite number");
             return Err(self.failure(Some(action), EnvError::new(message)));
         }
-        self.so_far.episodic_return += step.reward;
-        self.check_observation(Some(action), &observation)?;
-        Ok(step)
+        self.so_far.episodic_return += reward;
+        self.check_observation(Some(action), &observation)
     }
 
     /// A NaN would make every later value of a network one.

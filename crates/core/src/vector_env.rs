@@ -148,8 +148,8 @@ impl VectorEnv {
     fn step_one(&mut self, index: usize, action: u32) -> Result<(), EnvFailure> {
         let place = self.range(index);
         let env = &mut self.envs[index];
-        let step = env.step(action, self.observations.slice_mut(place.clone()))?;
-        self.steps[index] = step;
+        let step = &mut self.steps[index];
+        env.step_into(action, self.observations.slice_mut(place.clone()), step)?;
         if step.ended() {
             let EpisodeStatistics { episodic_return, episode_length } = env.statistics();
             self.finished.push(FinishedEpisode { env: index, episodic_return, episode_length });
