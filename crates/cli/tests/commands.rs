@@ -238,7 +238,8 @@ fn threads_are_as_asked_for_and_told() {
         let read = |file: &str| std::fs::read_to_string(folder.path().join(name).join(file)).unwrap();
         let info: Value = serde_json::from_str(&read("run.json")).unwrap();
         let config = read("config.toml");
-        let line = config.lines().find(|line| line.starts_with("threads")).unwrap().to_owned();
+        let mut engine = config.lines().skip_while(|line| *line != "[engine]");
+        let line = engine.find(|line| line.starts_with("threads")).unwrap().to_owned();
         (info["threads"].as_u64().unwrap(), line)
     };
     assert_eq!(told("two", &["--threads", "2"]), (2, "threads = 2".into()));
