@@ -135,7 +135,9 @@ impl VectorEnv {
         assert_eq!(actions.len(), self.len(), "one action an environment");
         self.finished.clear();
         if self.any_elsewhere {
-            let mut calls = self.envs.iter_mut().zip(actions);
+            // The first one is told last: when its step is waited for, most of the others are done, and the wait for
+            // them is over without this thread having been woken for each.
+            let mut calls = self.envs.iter_mut().zip(actions).rev();
             calls.try_for_each(|(env, action)| env.begin_step(*action))?;
         }
         for (index, &action) in actions.iter().enumerate() {
