@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::loss::{At, Loss, LossResult, Output, Pass, greatest};
+use crate::loss::{At, Loss, LossResult, Output, greatest};
 use crate::network::{Parameters, QNetwork};
 use crate::replay::{Batch, ReplayStore, Sampler};
 use crate::{Period, Progress, RandomStream};
@@ -70,8 +70,8 @@ impl Learner {
         assert!(0 < minibatch_size && minibatch_size <= batch_size, "{config:?}");
         let passes = loss.passes();
         assert!((1..=MOST_PASSES).contains(&passes.len()), "1 to {MOST_PASSES} passes, found {passes:?}");
-        let trained = Pass { parameters: Parameters::Online, at: At::Observation };
-        assert_eq!(passes[0], trained, "the first pass is the trained one");
+        let trained = (passes[0].parameters, passes[0].at);
+        assert_eq!(trained, (Parameters::Online, At::Observation), "the first pass is the trained one");
         let (spec, width) = (network.spec(), network.spec().outputs());
         let batch = Batch::zeros(batch_size, spec.element, spec.inputs());
         let rows = |pass| if pass == 0 { minibatch_size } else { batch_size };
@@ -163,7 +163,7 @@ impl Learner {
         self.network.forward_train(observation, &mut self.outputs[0][..count * width]);
 
         // No loss asks for more passes than this; an array spares an allocation in every gradient step.
-        let mut outputs = [Output { values: &[], actions, atoms }; MOST_PASSES];
+        let mut outputs = [Output { values: &[], actions, atoms, fractions: &[] }; MOST_PASSES];
         for (pass, values) in self.outputs.iter().enumerate() {
             // The trained pass has run on these rows alone, the others on the whole batch.
             let first = if pass == 0 { 0 } else { rows.start };
@@ -174,6 +174,7 @@ impl Learner {
             loss: &mut self.losses[rows.clone()],
             td_error: &mut self.td_errors[rows.clone()],
             d_output,
+            d_fractions: &mut [],
         };
         let transitions = self.batch.transitions(rows.clone());
         self.loss.evaluate(transitions, &outputs[..self.outputs.len()], &mut result);
@@ -213,7 +214,7 @@ impl Learner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::loss::Transitions;
+    use crate::loss::{Pass, Transitions};
     use crate::network::{Initialization, NetworkSpec, OptimizerConfig};
     use crate::testing::ReferenceNetwork;
 
@@ -224,10 +225,10 @@ mod tests {
             &self.0
         }
 
-        fn evaluate(&self, _: Transitions<'_>, _: &[Output<'_>], _: &mut LossResult<'_>) {}
+        fn evaluate(&mut self, _: Transitions<'_>, _: &[Output<'_>], _: &mut LossResult<'_>) {}
     }
 
-    const TRAINED: Pass = Pass { parameters: Parameters::Online, at: At::Observation };
+    const TRAINED: Pass = Pass::new(Parameters::Online, At::Observation);
 
     fn learner_with(passes: &[Pass]) -> Learner {
         let spec = NetworkSpec::mlp(1, &[], 1, Initialization::FanInUniform);

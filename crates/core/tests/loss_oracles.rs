@@ -54,7 +54,12 @@ fn q_learning_is_rlaxs() {
         let (mut losses, mut td_error) = (vec![f32::NAN; rows], vec![f32::NAN; rows]);
         let mut d_output = vec![f32::NAN; rows * actions];
         let transitions = Transitions { action: &action, reward: &reward, discount: &discount };
-        let mut result = LossResult { loss: &mut losses, td_error: &mut td_error, d_output: &mut d_output };
+        let mut result = LossResult {
+            loss: &mut losses,
+            td_error: &mut td_error,
+            d_output: &mut d_output,
+            d_fractions: &mut [],
+        };
         loss.evaluate(transitions, &outputs, &mut result);
 
         let name = format!("of {}, double {}", case["error"], case["double"]);
@@ -162,7 +167,7 @@ fn a_loss_averaged_over_actions_pulls_the_others_back() {
     let fixture = fixture("losses/minibatches.json");
     let action = &integers(&fixture["action"])[4..];
     for case in fixture["cases"].as_array().unwrap().iter().filter(|case| case["averaged"] == true) {
-        let loss = loss_of(case).averaged_over_actions();
+        let mut loss = loss_of(case).averaged_over_actions();
         // The targets are given, by rewards: nothing is bootstrapped from.
         let targets = &floats(&case["targets"])[8..];
         let reward: Vec<f32> = (0..4).map(|row| targets[2 * row + action[row] as usize]).collect();
@@ -171,11 +176,22 @@ fn a_loss_averaged_over_actions_pulls_the_others_back() {
         let mut values = vec![&moved[..], &nothing];
         values.resize(loss.passes().len() - 1, &nothing);
         values.push(targets);
-        let outputs: Vec<Output<'_>> =
-            values.into_iter().map(|values| Output { values, actions: 2, atoms: 1 }).collect();
+        let outputs: Vec<Output<'_>> = values
+            .into_iter()
+            .map(|values| Output { values, actions: 2, atoms: 1, fractions: &[] })
+            .collect();
         let (mut losses, mut td_error, mut d_output) = ([f32::NAN; 4], [f32::NAN; 4], [f32::NAN; 8]);
-        let mut result = LossResult { loss: &mut losses, td_error: &mut td_error, d_output: &mut d_output };
-        loss.evaluate(Transitions { action, reward: &reward, discount: &[0.0; 4] }, &outputs, &mut result);
+        let mut result = LossResult {
+            loss: &mut losses,
+            td_error: &mut td_error,
+            d_output: &mut d_output,
+            d_fractions: &mut [],
+        };
+        loss.evaluate(
+            Transitions { action, reward: &reward, discount: &[0.0; 4], mask: &[], next_mask: &[] },
+            &outputs,
+            &mut result,
+        );
         assert_close(&losses, &floats(&case["steps"][1]["loss"]), "losses");
         assert_close(&d_output, &floats(&case["steps"][1]["d_q"]), "gradients");
         let others = (0..4).map(|row| d_output[2 * row + 1 - action[row] as usize]);

@@ -17,8 +17,8 @@ fn row_20_gradients_of_losses_are_differences() {
     {
         for double in [false, true] {
             for actions in [1, 2, 5] {
-                gradient_check(&QLearning::new(error, double), actions, 1, 11);
-                gradient_check(&QLearning::new(error, double).averaged_over_actions(), actions, 1, 12);
+                gradient_check(&mut QLearning::new(error, double), actions, 1, 11);
+                gradient_check(&mut QLearning::new(error, double).averaged_over_actions(), actions, 1, 12);
             }
         }
     }

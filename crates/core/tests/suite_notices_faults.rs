@@ -311,7 +311,7 @@ fn every_fault_of_a_network_is_noticed() {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum LossFault {
     /// The mean over the batch is taken already.
     DividedByBatch,
@@ -325,6 +325,8 @@ enum LossFault {
     NeverBootstraps,
     /// Each transition takes the reward of the one before.
     RowsShifted,
+    /// Actions that are not allowed are bootstrapped from.
+    MaskIgnored,
 }
 
 struct FaultyLoss(QLearning, LossFault);
@@ -334,7 +336,12 @@ impl Loss for FaultyLoss {
         self.0.passes()
     }
 
-    fn evaluate(&self, transitions: Transitions<'_>, outputs: &[Output<'_>], result: &mut LossResult<'_>) {
+    fn evaluate(
+        &mut self,
+        transitions: Transitions<'_>,
+        outputs: &[Output<'_>],
+        result: &mut LossResult<'_>,
+    ) {
         let rows = transitions.len();
         let mut reward = transitions.reward.to_vec();
         let mut discount = transitions.discount.to_vec();
@@ -345,7 +352,9 @@ impl Loss for FaultyLoss {
             _ => {}
         }
         let before = result.d_output.to_vec();
-        self.0.evaluate(Transitions { reward: &reward, discount: &discount, ..transitions }, outputs, result);
+        let next_mask = if self.1 == LossFault::MaskIgnored { &[] } else { transitions.next_mask };
+        let transitions = Transitions { reward: &reward, discount: &discount, next_mask, ..transitions };
+        self.0.evaluate(transitions, outputs, result);
         for (d, before) in result.d_output.iter_mut().zip(before) {
             match self.1 {
                 LossFault::DividedByBatch => *d /= rows as f32,
@@ -366,8 +375,9 @@ fn every_fault_of_a_loss_is_noticed() {
         LossFault::TerminationIgnored,
         LossFault::NeverBootstraps,
         LossFault::RowsShifted,
+        LossFault::MaskIgnored,
     ] {
-        let loss = FaultyLoss(QLearning::new(ErrorFunction::Huber { kappa: 1.0 }, true), fault);
-        assert!(notices(|| gradient_check(&loss, 3, 1, 5)), "{fault:?} was not noticed");
+        let mut loss = FaultyLoss(QLearning::new(ErrorFunction::Huber { kappa: 1.0 }, true), fault);
+        assert!(notices(|| gradient_check(&mut loss, 3, 1, 5)), "{fault:?} was not noticed");
     }
 }

@@ -13,7 +13,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{At, Loss, LossResult, Output, Pass, Transitions, argmax, greatest};
+use super::{At, Loss, LossResult, Output, Pass, Transitions, argmax_allowed, greatest_allowed, mask_row};
 use crate::network::Parameters;
 
 /// How an error δ becomes a loss.
@@ -58,11 +58,11 @@ impl QLearning {
     /// Q-learning, or with `double` Double Q-learning.
     pub fn new(error: ErrorFunction, double: bool) -> Self {
         let mut passes = vec![
-            Pass { parameters: Parameters::Online, at: At::Observation },
-            Pass { parameters: Parameters::Target, at: At::NextObservation },
+            Pass::new(Parameters::Online, At::Observation),
+            Pass::new(Parameters::Target, At::NextObservation),
         ];
         if double {
-            passes.push(Pass { parameters: Parameters::Online, at: At::NextObservation });
+            passes.push(Pass::new(Parameters::Online, At::NextObservation));
         }
         Self { error, double, average_over_actions: false, passes }
     }
@@ -76,17 +76,17 @@ impl QLearning {
     /// it is here to reproduce them, not to be used.
     pub fn averaged_over_actions(mut self) -> Self {
         self.average_over_actions = true;
-        self.passes.push(Pass { parameters: Parameters::Online, at: At::Observation });
+        self.passes.push(Pass::new(Parameters::Online, At::Observation));
         self
     }
 
     /// `max_a Q(next, a; target)`, or the value of the online network's choice.
     #[inline]
-    fn bootstrap_value(&self, outputs: &[Output<'_>], b: usize) -> f32 {
-        let q_target = outputs[1].q(b);
+    fn bootstrap_value(&self, outputs: &[Output<'_>], b: usize, mask: &[bool]) -> f32 {
+        let q_target = outputs[1].row(b);
         match self.double {
-            true => q_target[argmax(outputs[2].q(b))],
-            false => greatest(q_target),
+            true => q_target[argmax_allowed(outputs[2].row(b), mask)],
+            false => greatest_allowed(q_target, mask),
         }
     }
 }
@@ -96,13 +96,19 @@ impl Loss for QLearning {
         &self.passes
     }
 
-    fn evaluate(&self, transitions: Transitions<'_>, outputs: &[Output<'_>], result: &mut LossResult<'_>) {
+    fn evaluate(
+        &mut self,
+        transitions: Transitions<'_>,
+        outputs: &[Output<'_>],
+        result: &mut LossResult<'_>,
+    ) {
         let actions = outputs[0].actions;
         result.d_output.fill(0.0);
         for b in 0..transitions.len() {
             let a = transitions.action[b] as usize;
-            let q = outputs[0].q(b);
-            let y = transitions.reward[b] + transitions.discount[b] * self.bootstrap_value(outputs, b);
+            let q = outputs[0].row(b);
+            let mask = mask_row(transitions.next_mask, b, actions);
+            let y = transitions.reward[b] + transitions.discount[b] * self.bootstrap_value(outputs, b, mask);
             let delta = y - q[a];
             let (loss, slope) = self.error.value_and_slope(delta);
             let d_q = &mut result.d_output[b * actions..(b + 1) * actions];
@@ -110,7 +116,7 @@ impl Loss for QLearning {
             result.loss[b] = loss;
             result.td_error[b] = delta;
             if self.average_over_actions {
-                let earlier = outputs[self.passes.len() - 1].q(b);
+                let earlier = outputs[self.passes.len() - 1].row(b);
                 result.loss[b] = self.average(a, q, earlier, loss, d_q);
             }
         }

@@ -19,6 +19,10 @@ pub struct Batch {
     pub next_observation: ObservationBuffer,
     /// `[batch]`: importance weights; 1 where sampling is uniform.
     pub weight: Vec<f32>,
+    /// `[batch][action]`: which actions were allowed at the observation; empty where the environment has no masks.
+    pub mask: Vec<bool>,
+    /// `[batch][action]`: which actions are allowed at the next observation; empty where there are no masks.
+    pub next_mask: Vec<bool>,
     /// `[batch]`: where the two observations stand in the store.
     pub(super) places: Vec<[ObservationRef; 2]>,
 }
@@ -33,6 +37,8 @@ impl Batch {
             discount: vec![0.0; len],
             next_observation: ObservationBuffer::zeros(element, len * observation_len),
             weight: vec![1.0; len],
+            mask: vec![],
+            next_mask: vec![],
             places: vec![[ObservationRef(0); 2]; len],
         }
     }
@@ -52,10 +58,14 @@ impl Batch {
     /// # Panics
     /// If the range reaches past the end.
     pub fn transitions(&self, range: std::ops::Range<usize>) -> Transitions<'_> {
+        let actions = self.mask.len().checked_div(self.len()).unwrap_or(0);
+        let rows = range.start * actions..range.end * actions;
         Transitions {
             action: &self.action[range.clone()],
             reward: &self.reward[range.clone()],
             discount: &self.discount[range],
+            mask: &self.mask[rows.clone()],
+            next_mask: &self.next_mask[rows],
         }
     }
 }
