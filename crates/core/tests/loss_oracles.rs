@@ -3,7 +3,7 @@
 mod common;
 
 use common::{assert_close, fixture, floats};
-use deepq_core::loss::{At, ErrorFunction, Loss, LossResult, Output, QLearning, Transitions};
+use deepq_core::loss::{At, ErrorFunction, ExpectedLoss, Loss, LossResult, Output, TargetRule, Transitions};
 use deepq_core::network::{Initialization, NetworkSpec, OptimizerConfig, Parameters, QNetwork};
 use deepq_core::replay::{ReplayStore, ReplayStoreConfig, Sampler, SamplerConfig};
 use deepq_core::testing::ReferenceNetwork;
@@ -17,14 +17,14 @@ fn integers(value: &Value) -> Vec<u32> {
     floats(value).into_iter().map(|value| value as u32).collect()
 }
 
-fn loss_of(case: &Value) -> QLearning {
+fn loss_of(case: &Value) -> ExpectedLoss {
     let error = match case["error"].as_str().unwrap() {
         "squared" => ErrorFunction::Squared,
         "huber-1" => ErrorFunction::Huber { kappa: 1.0 },
         "huber-0.25" => ErrorFunction::Huber { kappa: 0.25 },
         other => panic!("{other}"),
     };
-    QLearning::new(error, case["double"].as_bool().unwrap())
+    ExpectedLoss::new(if case["double"] == true { TargetRule::DOUBLE } else { TargetRule::Q_LEARNING }, error)
 }
 
 /// Losses, TD errors, targets and gradients of single transitions.
@@ -39,7 +39,7 @@ fn q_learning_is_rlaxs() {
     let cases = fixture["cases"].as_array().unwrap();
     assert_eq!(cases.len(), 6);
     for case in cases {
-        let loss = loss_of(case);
+        let mut loss = loss_of(case);
         let outputs: Vec<Output<'_>> = (loss.passes().iter())
             .map(|pass| {
                 let values = match (pass.parameters, pass.at) {
@@ -48,12 +48,13 @@ fn q_learning_is_rlaxs() {
                     (Parameters::Online, At::NextObservation) => &q_online_next,
                     _ => panic!("{pass:?} is no pass of Q-learning"),
                 };
-                Output { values, actions, atoms: 1 }
+                Output { values, actions, atoms: 1, fractions: &[] }
             })
             .collect();
         let (mut losses, mut td_error) = (vec![f32::NAN; rows], vec![f32::NAN; rows]);
         let mut d_output = vec![f32::NAN; rows * actions];
-        let transitions = Transitions { action: &action, reward: &reward, discount: &discount };
+        let transitions =
+            Transitions { action: &action, reward: &reward, discount: &discount, mask: &[], next_mask: &[] };
         let mut result = LossResult {
             loss: &mut losses,
             td_error: &mut td_error,
@@ -117,9 +118,14 @@ fn learner_of(fixture: &Value, case: &Value, minibatch_size: usize) -> Learner {
         loss = loss.averaged_over_actions();
     }
     let never = TargetUpdate { tau: 1.0, period: Period::GradientSteps { every: 1000 } };
-    let config =
-        LearnerConfig { batch_size: 8, minibatch_size, max_gradient_norm: None, target_update: never };
-    Learner::new(Box::new(network), Box::new(loss), config)
+    let config = LearnerConfig {
+        batch_size: 8,
+        minibatch_size,
+        max_gradient_norm: None,
+        target_update: never,
+        reset: None,
+    };
+    Learner::new(Box::new(network), Box::new(loss), config, 1)
 }
 
 #[test]

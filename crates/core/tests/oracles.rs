@@ -3,22 +3,53 @@
 mod common;
 
 use common::{assert_close, fixture, floats};
-use deepq_core::loss::{ErrorFunction, QLearning};
+use deepq_core::loss::{ErrorFunction, Head, LossConfig, TargetRule};
 use deepq_core::network::{EpsilonForm, Initialization, NetworkSpec, OptimizerConfig, Parameters, QNetwork};
 use deepq_core::testing::{ReferenceNetwork, conformance, gradient_check};
 use deepq_core::{Observation, Progress, Schedule};
 use serde_json::Value;
 
-/// Row 20: every loss of the family, for one action and several.
+/// Every rule of a target.
+const RULES: [TargetRule; 4] = [
+    TargetRule::Q_LEARNING,
+    TargetRule::DOUBLE,
+    TargetRule::QLearning { double: false, minimum_of_networks: true },
+    // Temperatures as in the paper would leave one action with all the weight at these values.
+    TargetRule::Munchausen { alpha: 0.9, temperature: 0.7, clip: -1.0 },
+];
+
+fn every_head() -> Vec<(Head, usize)> {
+    let expected = |error| Head::Expected { error, average_over_actions: false };
+    vec![
+        (expected(ErrorFunction::Squared), 1),
+        (expected(ErrorFunction::Huber { kappa: 1.0 }), 1),
+        (expected(ErrorFunction::Huber { kappa: 0.3 }), 1),
+        (Head::Expected { error: ErrorFunction::Squared, average_over_actions: true }, 1),
+        (Head::Categorical { atoms: 7, v_min: -3.0, v_max: 4.0 }, 7),
+        (Head::HlGauss { bins: 8, v_min: -4.0, v_max: 4.0, sigma_ratio: 0.75 }, 8),
+        (Head::Quantile { quantiles: 5, kappa: 1.0 }, 5),
+        (Head::ImplicitQuantile { fractions: 4, target_fractions: 3, acting_fractions: 2, kappa: 0.5 }, 1),
+        (
+            Head::ProposedQuantile {
+                fractions: 4,
+                acting_fractions: 2,
+                kappa: 1.0,
+                entropy: 0.1,
+                fraction_learning_rate: 1e-3,
+            },
+            4,
+        ),
+    ]
+}
+
+/// Row 20: every head of the family with every target rule, for one action and several.
 #[test]
 fn row_20_gradients_of_losses_are_differences() {
-    for error in
-        [ErrorFunction::Squared, ErrorFunction::Huber { kappa: 1.0 }, ErrorFunction::Huber { kappa: 0.3 }]
-    {
-        for double in [false, true] {
+    for target in RULES {
+        for (head, atoms) in every_head() {
             for actions in [1, 2, 5] {
-                gradient_check(&mut QLearning::new(error, double), actions, 1, 11);
-                gradient_check(&mut QLearning::new(error, double).averaged_over_actions(), actions, 1, 12);
+                let mut loss = LossConfig { target, head }.make();
+                gradient_check(&mut *loss, actions, atoms, 11);
             }
         }
     }

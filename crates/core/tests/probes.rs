@@ -1,6 +1,6 @@
 //! A whole agent on environments whose values are known.
 
-use deepq_core::loss::{ErrorFunction, Loss, QLearning};
+use deepq_core::loss::{ErrorFunction, ExpectedLoss, Loss, TargetRule};
 use deepq_core::network::{Initialization, NetworkSpec, OptimizerConfig};
 use deepq_core::testing::{
     Chain, ExpectedValue, Probe, ProbeEnv, ProbeTraining, ReferenceNetwork, greatest_error, train_on_probe,
@@ -26,10 +26,10 @@ fn error_after(
 fn losses() -> [(&'static str, Box<dyn Loss>); 4] {
     let huber = ErrorFunction::Huber { kappa: 1.0 };
     [
-        ("squared", Box::new(QLearning::new(ErrorFunction::Squared, false))),
-        ("huber", Box::new(QLearning::new(huber, false))),
-        ("double squared", Box::new(QLearning::new(ErrorFunction::Squared, true))),
-        ("double huber", Box::new(QLearning::new(huber, true))),
+        ("squared", Box::new(ExpectedLoss::new(TargetRule::Q_LEARNING, ErrorFunction::Squared))),
+        ("huber", Box::new(ExpectedLoss::new(TargetRule::Q_LEARNING, huber))),
+        ("double squared", Box::new(ExpectedLoss::new(TargetRule::DOUBLE, ErrorFunction::Squared))),
+        ("double huber", Box::new(ExpectedLoss::new(TargetRule::DOUBLE, huber))),
     ]
 }
 

@@ -1,6 +1,6 @@
 //! Row 18: saved and loaded at any step, a run goes on to the bit.
 
-use deepq_core::loss::{ErrorFunction, QLearning};
+use deepq_core::loss::{ErrorFunction, ExpectedLoss, TargetRule};
 use deepq_core::network::{Initialization, NetworkSpec, OptimizerConfig, Parameters};
 use deepq_core::replay::{ReplayStore, ReplayStoreConfig, Sampler, SamplerConfig};
 use deepq_core::testing::{Chain, Probe, ProbeEnv, ReferenceNetwork};
@@ -48,10 +48,11 @@ impl Run {
             batch_size: 8,
             minibatch_size: 8,
             max_gradient_norm: Some(0.5),
+            reset: None,
             target_update: TargetUpdate { tau: 0.1, period: Period::GradientSteps { every: 3 } },
         };
-        let loss = QLearning::new(ErrorFunction::Huber { kappa: 1.0 }, true);
-        let learner = Learner::new(Box::new(network), Box::new(loss), config);
+        let loss = ExpectedLoss::new(TargetRule::DOUBLE, ErrorFunction::Huber { kappa: 1.0 });
+        let learner = Learner::new(Box::new(network), Box::new(loss), config, seed);
         let seeds: Vec<u64> = (0..ENVS as u64).map(|env| 10 * seed + env).collect();
         actor.reset(&seeds, &mut store).unwrap();
         let sampler = Sampler::new(SamplerConfig::UniformWithoutReplacement, 50);

@@ -2,7 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use deepq_core::loss::{ErrorFunction, Loss, LossResult, Output, Pass, QLearning, Transitions};
+use deepq_core::loss::{
+    ErrorFunction, ExpectedLoss, Loss, LossResult, Output, Pass, Readout, TargetRule, Transitions,
+};
 use deepq_core::network::{
     EpsilonForm, LayerSpec, NetworkSpec, OptimizerConfig, ParameterLayout, Parameters, QNetwork,
 };
@@ -329,11 +331,15 @@ enum LossFault {
     MaskIgnored,
 }
 
-struct FaultyLoss(QLearning, LossFault);
+struct FaultyLoss(ExpectedLoss, LossFault);
 
 impl Loss for FaultyLoss {
     fn passes(&self) -> &[Pass] {
         self.0.passes()
+    }
+
+    fn readout(&self) -> &Readout {
+        self.0.readout()
     }
 
     fn evaluate(
@@ -377,7 +383,8 @@ fn every_fault_of_a_loss_is_noticed() {
         LossFault::RowsShifted,
         LossFault::MaskIgnored,
     ] {
-        let mut loss = FaultyLoss(QLearning::new(ErrorFunction::Huber { kappa: 1.0 }, true), fault);
+        let mut loss =
+            FaultyLoss(ExpectedLoss::new(TargetRule::DOUBLE, ErrorFunction::Huber { kappa: 1.0 }), fault);
         assert!(notices(|| gradient_check(&mut loss, 3, 1, 5)), "{fault:?} was not noticed");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use deepq_core::loss::{ErrorFunction, QLearning};
+use deepq_core::loss::{ErrorFunction, ExpectedLoss, TargetRule};
 use deepq_core::network::{
     Initialization, NetworkSpec, OptimizerConfig, ParameterLayout, Parameters, QNetwork,
 };
@@ -95,9 +95,10 @@ fn learner(batch_size: usize, period: Period) -> (Learner, ReplayStore, Calls) {
         batch_size,
         minibatch_size: 2,
         max_gradient_norm: None,
+        reset: None,
         target_update: TargetUpdate { tau: 1.0, period },
     };
-    let loss = QLearning::new(ErrorFunction::Squared, false);
+    let loss = ExpectedLoss::new(TargetRule::Q_LEARNING, ErrorFunction::Squared);
     let network = Observed { network, calls: calls.clone() };
     let mut store = ReplayStore::new(ReplayStoreConfig {
         capacity: 8,
@@ -111,7 +112,7 @@ fn learner(batch_size: usize, period: Period) -> (Learner, ReplayStore, Calls) {
     store.push_observations(Observation::F32(&[1.0]), |_| true);
     let at = store.newest(0);
     store.push(Transition { observation: at, action: 1, reward: 1.0, discount: 0.5, next_observation: at });
-    (Learner::new(Box::new(network), Box::new(loss), config), store, calls)
+    (Learner::new(Box::new(network), Box::new(loss), config, 1), store, calls)
 }
 
 fn learn(learner: &mut Learner, store: &ReplayStore) {

@@ -1,8 +1,35 @@
 //! Losses: pure functions over plain slices, written once for every network engine.
+//!
+//! A loss is a **head**, what is learned of the return (its mean, a histogram, quantiles), on a **target rule**, which
+//! says what follows the reward. Every head goes with every rule:
+//!
+//! | head | rule |
+//! |---|---|
+//! | [`ExpectedLoss`], [`CategoricalLoss`], [`HlGaussLoss`], [`QuantileLoss`], [`ImplicitQuantileLoss`], [`ProposedQuantileLoss`] | [`TargetRule`]: Q-learning, Double, the minimum of both networks, Munchausen |
 
-mod q_learning;
+mod bootstrap;
+mod categorical;
+mod config;
+mod expected;
+mod hl_gauss;
+mod implicit_quantile;
+mod mask;
+mod proposed_quantile;
+mod quantile;
+mod readout;
+mod target_rule;
 
-pub use q_learning::{ErrorFunction, QLearning};
+pub use categorical::CategoricalLoss;
+pub use config::{Head, LossConfig};
+pub use expected::{ErrorFunction, ExpectedLoss};
+pub use hl_gauss::HlGaussLoss;
+pub use implicit_quantile::{ImplicitQuantileLoss, ImplicitQuantiles};
+pub(crate) use mask::greatest;
+pub use mask::{allows, argmax, argmax_allowed, greatest_allowed, mask_row};
+pub use proposed_quantile::ProposedQuantileLoss;
+pub use quantile::QuantileLoss;
+pub use readout::{ActionValueReader, Readout};
+pub use target_rule::TargetRule;
 
 use crate::network::Parameters;
 
@@ -147,65 +174,14 @@ pub trait Loss: Send {
     /// The forward passes it needs. The first is the one that is trained, at the observation, online.
     fn passes(&self) -> &[Pass];
 
+    /// How the atoms of an action become its value.
+    fn readout(&self) -> &Readout;
+
     /// Computes losses, TD errors and gradients from the outputs of [`passes`](Self::passes), in their order.
     fn evaluate(&mut self, transitions: Transitions<'_>, outputs: &[Output<'_>], result: &mut LossResult<'_>);
 }
 
-/// The greatest value; NaN only where there is nothing else. Without the branches of [`argmax`], which a
-/// processor cannot foresee.
-#[inline]
-pub(crate) fn greatest(values: &[f32]) -> f32 {
-    values.iter().copied().reduce(f32::max).unwrap_or(f32::NAN)
-}
-
-/// The part of a mask that is one row's; empty where there is no mask.
-#[inline]
-pub fn mask_row(mask: &[bool], row: usize, actions: usize) -> &[bool] {
-    if mask.is_empty() { mask } else { &mask[row * actions..(row + 1) * actions] }
-}
-
-/// True where a mask allows an action; an empty mask allows all.
-#[inline]
-pub fn allows(mask: &[bool], action: usize) -> bool {
-    mask.is_empty() || mask[action]
-}
-
-/// The greatest value of those that a mask allows.
-#[inline]
-pub fn greatest_allowed(values: &[f32], mask: &[bool]) -> f32 {
-    match mask {
-        [] => greatest(values),
-        mask => {
-            let allowed = values.iter().zip(mask).filter(|(_, allowed)| **allowed);
-            allowed.map(|(value, _)| *value).reduce(f32::max).unwrap_or(f32::NAN)
-        }
-    }
-}
-
-/// As [`argmax`], of those that a mask allows. There is at least one of them.
-#[inline]
-pub fn argmax_allowed(values: &[f32], mask: &[bool]) -> usize {
-    if mask.is_empty() {
-        return argmax(values);
-    }
-    let mut best = mask.iter().position(|allowed| *allowed).unwrap_or(0);
-    for (index, value) in values.iter().enumerate().skip(best + 1).filter(|(index, _)| mask[*index]) {
-        if *value > values[best] || (values[best].is_nan() && !value.is_nan()) {
-            best = index;
-        }
-    }
-    best
-}
-
-/// The index of the greatest value, the first of them where there are several; a NaN is never chosen before a
-/// number.
-#[inline]
-pub fn argmax(values: &[f32]) -> usize {
-    let mut best = 0;
-    for (index, value) in values.iter().enumerate().skip(1) {
-        if *value > values[best] || (values[best].is_nan() && !value.is_nan()) {
-            best = index;
-        }
-    }
-    best
+/// The midpoints of `count` equal parts of 0 to 1.
+pub fn midpoints(count: usize) -> impl Iterator<Item = f32> {
+    (0..count).map(move |i| (i as f32 + 0.5) / count as f32)
 }

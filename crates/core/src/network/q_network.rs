@@ -63,6 +63,16 @@ pub trait QNetwork: Send {
     /// As [`forward_train`](Self::forward_train), at fractions as [`forward_at`](Self::forward_at) takes them.
     fn forward_train_at(&mut self, observation: Observation<'_>, fractions: &[f32], output: &mut [f32]);
 
+    /// The values that enter the cosine embedding, `[batch][feature]`.
+    fn forward_features(&mut self, _: Parameters, _: Observation<'_>, _: &mut [f32]) {
+        panic!("merge")
+    }
+
+    /// Lets the optimiser begin anew.
+    fn reset_optimizer(&mut self) {
+        panic!("merge")
+    }
+
     /// Sets the noise of the noisy layers for all later passes with these parameters, or takes it away: then a
     /// noisy layer is a linear one. A network is made without.
     ///

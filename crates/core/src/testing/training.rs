@@ -94,9 +94,14 @@ pub fn train_on_probe(
     let mut actor = Actor::new(vector_env, policy, ActorConfig { n_step, gamma, bootstrap_at_truncation });
     let target_update =
         TargetUpdate { tau: 1.0, period: Period::GradientSteps { every: training.target_every } };
-    let config =
-        LearnerConfig { batch_size, minibatch_size: batch_size, max_gradient_norm: None, target_update };
-    let mut learner = Learner::new(network, loss, config);
+    let config = LearnerConfig {
+        batch_size,
+        minibatch_size: batch_size,
+        max_gradient_norm: None,
+        target_update,
+        reset: None,
+    };
+    let mut learner = Learner::new(network, loss, config, seed);
     let mut sampler = Sampler::new(SamplerConfig::Uniform, 512);
     let mut stream = RandomStream::new(seed, "replay", 0);
 

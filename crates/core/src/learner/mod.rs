@@ -1,14 +1,17 @@
 //! The part of a run that learns.
 
+mod passes;
+
 use serde::{Deserialize, Serialize};
 
-use crate::loss::{At, Loss, LossResult, Output, greatest};
+use crate::loss::{Loss, LossResult, Output, Readout, greatest};
 use crate::network::{Parameters, QNetwork};
 use crate::replay::{Batch, ReplayStore, Sampler};
-use crate::{Period, Progress, RandomStream};
-
-/// The greatest number of forward passes a loss may ask for.
-const MOST_PASSES: usize = 4;
+use crate::{
+    FractionProposal, NoiseSource, Period, Progress, RandomStream, ResetConfig, StateError, StateReader,
+    StateWriter,
+};
+use passes::{MOST_PASSES, PassBuffers};
 
 /// How the target network follows the online one: `target ← target + tau · (online − target)` every `period`.
 ///
@@ -34,6 +37,8 @@ pub struct LearnerConfig {
     pub max_gradient_norm: Option<f32>,
     /// How the target network follows.
     pub target_update: TargetUpdate,
+    /// When the network begins anew, in whole or in part.
+    pub reset: Option<ResetConfig>,
 }
 
 /// What one sampled batch taught.
@@ -52,38 +57,56 @@ pub struct Learner {
     config: LearnerConfig,
     batch: Batch,
     indices: Vec<u32>,
-    /// One buffer a pass: `[batch][action][atom]`, the trained one `[minibatch][action][atom]`.
-    outputs: Vec<Vec<f32>>,
+    passes: PassBuffers,
     losses: Vec<f32>,
     td_errors: Vec<f32>,
     d_output: Vec<f32>,
+    d_fractions: Vec<f32>,
+    online_noise: NoiseSource,
+    target_noise: NoiseSource,
+    reset_stream: RandomStream,
 }
 
 impl Learner {
-    /// A learner that trains `network` on `loss`.
+    /// A learner that trains `network` on `loss`. What it draws comes from the run's `seed`.
     ///
     /// # Panics
-    /// If the minibatch size is 0 or greater than the batch size, or if the loss asks for no forward pass, for
-    /// more than 4, or for a first one that is not the online network's at the observation.
-    pub fn new(network: Box<dyn QNetwork>, loss: Box<dyn Loss>, config: LearnerConfig) -> Self {
+    /// If the minibatch size is 0 or greater than the batch size, if the loss asks for no forward pass, for
+    /// more than 6, or for a first one that is not the online network's at the observation, or if it asks for
+    /// proposed fractions.
+    pub fn new(network: Box<dyn QNetwork>, loss: Box<dyn Loss>, config: LearnerConfig, seed: u64) -> Self {
+        Self::with_proposal(network, loss, config, seed, None)
+    }
+
+    /// The same with fractions that `proposal` proposes, where the loss asks for some. It learns beside the network.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new), if the loss asks for proposals and there are none, or if it does and a batch has several
+    /// minibatches.
+    pub fn with_proposal(
+        network: Box<dyn QNetwork>,
+        loss: Box<dyn Loss>,
+        config: LearnerConfig,
+        seed: u64,
+        proposal: Option<FractionProposal>,
+    ) -> Self {
         let LearnerConfig { batch_size, minibatch_size, .. } = config;
         assert!(0 < minibatch_size && minibatch_size <= batch_size, "{config:?}");
-        let passes = loss.passes();
-        assert!((1..=MOST_PASSES).contains(&passes.len()), "1 to {MOST_PASSES} passes, found {passes:?}");
-        let trained = (passes[0].parameters, passes[0].at);
-        assert_eq!(trained, (Parameters::Online, At::Observation), "the first pass is the trained one");
-        let (spec, width) = (network.spec(), network.spec().outputs());
+        let spec = network.spec();
         let batch = Batch::zeros(batch_size, spec.element, spec.inputs());
-        let rows = |pass| if pass == 0 { minibatch_size } else { batch_size };
-        let outputs = (0..passes.len()).map(|pass| vec![0.0; rows(pass) * width]).collect();
+        let passes = PassBuffers::new(loss.passes(), spec, &config, seed, proposal);
         Self {
             config,
             batch,
             indices: vec![0; batch_size],
-            outputs,
             losses: vec![0.0; batch_size],
             td_errors: vec![0.0; batch_size],
-            d_output: vec![0.0; minibatch_size * width],
+            d_output: vec![0.0; minibatch_size * passes.width(0)],
+            d_fractions: vec![0.0; passes.proposed_len()],
+            passes,
+            online_noise: NoiseSource::new(spec, seed, "online"),
+            target_noise: NoiseSource::new(spec, seed, "target"),
+            reset_stream: RandomStream::new(seed, "reset", 0),
             network,
             loss,
         }
@@ -129,7 +152,12 @@ impl Learner {
     }
 
     fn learn_from_batch(&mut self, learning_rate: f32) -> LearnMetrics {
-        self.run_untrained_passes();
+        let network = &mut *self.network;
+        self.passes.choose_fractions(network, &self.batch);
+        // Noise of its own for each pass: the one that chooses an action is not the one that is trained.
+        self.target_noise.refresh(network, Parameters::Target);
+        self.online_noise.refresh(network, Parameters::Online);
+        self.passes.run_untrained(network, &self.batch);
         let (mut metrics, batch_size) = (LearnMetrics::default(), self.batch.len());
         let mut start = 0;
         while start < batch_size {
@@ -143,60 +171,52 @@ impl Learner {
         metrics
     }
 
-    /// All forward passes but the trained one, over the whole batch.
-    fn run_untrained_passes(&mut self) {
-        for (pass, output) in self.loss.passes().iter().zip(&mut self.outputs).skip(1) {
-            let observation = match pass.at {
-                At::Observation => &self.batch.observation,
-                At::NextObservation => &self.batch.next_observation,
-            };
-            self.network.forward(pass.parameters, observation.as_observation(), output);
-        }
-    }
-
     /// One gradient step on the transitions `rows` of the batch; gives the sum of their greatest values.
     fn train_on(&mut self, rows: std::ops::Range<usize>, learning_rate: f32) -> f32 {
-        let spec = self.network.spec();
-        let (actions, atoms, inputs, width) = (spec.actions, spec.atoms, spec.inputs(), spec.outputs());
         let count = rows.len();
-        let observation = self.batch.observation.slice(rows.start * inputs..rows.end * inputs);
-        self.network.forward_train(observation, &mut self.outputs[0][..count * width]);
-
-        // No loss asks for more passes than this; an array spares an allocation in every gradient step.
-        let mut outputs = [Output { values: &[], actions, atoms, fractions: &[] }; MOST_PASSES];
-        for (pass, values) in self.outputs.iter().enumerate() {
-            // The trained pass has run on these rows alone, the others on the whole batch.
-            let first = if pass == 0 { 0 } else { rows.start };
-            outputs[pass].values = &values[first * width..(first + count) * width];
-        }
+        self.online_noise.refresh(&mut *self.network, Parameters::Online);
+        self.passes.run_trained(&mut *self.network, &self.batch, rows.clone());
+        let mut outputs = [Output { values: &[], actions: 0, atoms: 0, fractions: &[] }; MOST_PASSES];
+        let passes = self.passes.outputs(rows.clone(), &mut outputs);
+        let outputs = &outputs[..passes];
+        let width = self.passes.width(0);
         let d_output = &mut self.d_output[..count * width];
         let mut result = LossResult {
             loss: &mut self.losses[rows.clone()],
             td_error: &mut self.td_errors[rows.clone()],
             d_output,
-            d_fractions: &mut [],
+            d_fractions: &mut self.d_fractions,
         };
-        let transitions = self.batch.transitions(rows.clone());
-        self.loss.evaluate(transitions, &outputs[..self.outputs.len()], &mut result);
+        self.loss.evaluate(self.batch.transitions(rows.clone()), outputs, &mut result);
+        let readout = self.loss.readout();
+        let q_sum = (0..count).map(|b| greatest_value(&outputs[0], b, readout)).sum();
 
         // The mean over the minibatch, weighted: here and not in the loss, so that no loss can forget it.
-        for (row, weight) in d_output.chunks_exact_mut(width).zip(&self.batch.weight[rows]) {
-            let scale = weight / count as f32;
-            row.iter_mut().for_each(|d| *d *= scale);
-        }
+        let weights = &self.batch.weight[rows];
+        weigh(d_output, weights, count);
         self.network.backward(d_output);
         self.network.optimizer_step(learning_rate, self.config.max_gradient_norm);
+        if !self.d_fractions.is_empty() {
+            weigh(&mut self.d_fractions, weights, count);
+            self.passes.learn_proposals(&self.d_fractions);
+        }
         self.follow_gradient_step();
-        self.outputs[0][..count * width].chunks_exact(width).map(greatest).sum()
+        q_sum
     }
 
+    /// What happens every so many gradient steps.
     fn follow_gradient_step(&mut self) {
         let TargetUpdate { tau, period } = self.config.target_update;
         let gradient_steps = self.network.gradient_steps();
-        if let Period::GradientSteps { every } = period
-            && gradient_steps.is_multiple_of(every)
-        {
+        let is_due = |period| match period {
+            Period::GradientSteps { every } => gradient_steps.is_multiple_of(every),
+            _ => false,
+        };
+        if is_due(period) {
             self.network.update_target(tau);
+        }
+        if let Some(reset) = self.config.reset.filter(|reset| is_due(reset.period)) {
+            reset.apply(&mut *self.network, &mut self.reset_stream);
         }
     }
 
@@ -208,13 +228,60 @@ impl Learner {
         if counted_here && period.passed(before, now) {
             self.network.update_target(tau);
         }
+        let due = |reset: &ResetConfig| {
+            !matches!(reset.period, Period::GradientSteps { .. }) && reset.period.passed(before, now)
+        };
+        if let Some(reset) = self.config.reset.filter(due) {
+            reset.apply(&mut *self.network, &mut self.reset_stream);
+        }
+    }
+
+    /// Writes all that it draws and all that it trains beside the network, whose parameters and optimiser are not part
+    /// of it.
+    pub fn save_state(&self, state: &mut StateWriter) {
+        state.tag("learner");
+        self.online_noise.save_state(state);
+        self.target_noise.save_state(state);
+        self.reset_stream.save_state(state);
+        self.passes.save_state(state);
+    }
+
+    /// Takes over what [`save_state`](Self::save_state) wrote.
+    ///
+    /// # Errors
+    /// Where the bytes are not the state of such a learner.
+    pub fn load_state(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
+        state.tag("learner")?;
+        self.online_noise.load_state(state)?;
+        self.target_noise.load_state(state)?;
+        self.reset_stream.load_state(state)?;
+        self.passes.load_state(state)
+    }
+}
+
+/// Scales the rows of a gradient so that their sum is the weighted mean.
+fn weigh(gradient: &mut [f32], weights: &[f32], count: usize) {
+    let width = gradient.len() / count;
+    for (row, weight) in gradient.chunks_exact_mut(width).zip(weights) {
+        let scale = weight / count as f32;
+        row.iter_mut().for_each(|d| *d *= scale);
+    }
+}
+
+/// The greatest action value of a row.
+fn greatest_value(output: &Output<'_>, b: usize, readout: &Readout) -> f32 {
+    match readout {
+        Readout::Expected => greatest(output.row(b)),
+        _ => (0..output.actions)
+            .map(|action| readout.value(output.atoms_of(b, action)))
+            .fold(f32::NEG_INFINITY, f32::max),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::loss::{Pass, Transitions};
+    use crate::loss::{At, Pass, Transitions};
     use crate::network::{Initialization, NetworkSpec, OptimizerConfig};
     use crate::testing::ReferenceNetwork;
 
@@ -223,6 +290,10 @@ mod tests {
     impl Loss for Asks {
         fn passes(&self) -> &[Pass] {
             &self.0
+        }
+
+        fn readout(&self) -> &Readout {
+            &Readout::Expected
         }
 
         fn evaluate(&mut self, _: Transitions<'_>, _: &[Output<'_>], _: &mut LossResult<'_>) {}
@@ -234,9 +305,14 @@ mod tests {
         let spec = NetworkSpec::mlp(1, &[], 1, Initialization::FanInUniform);
         let network = ReferenceNetwork::new(&spec, OptimizerConfig::default(), &[0.0; 2]);
         let target_update = TargetUpdate { tau: 1.0, period: Period::GradientSteps { every: 1 } };
-        let config =
-            LearnerConfig { batch_size: 1, minibatch_size: 1, max_gradient_norm: None, target_update };
-        Learner::new(Box::new(network), Box::new(Asks(passes.to_vec())), config)
+        let config = LearnerConfig {
+            batch_size: 1,
+            minibatch_size: 1,
+            max_gradient_norm: None,
+            target_update,
+            reset: None,
+        };
+        Learner::new(Box::new(network), Box::new(Asks(passes.to_vec())), config, 1)
     }
 
     #[test]
@@ -246,13 +322,13 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "1 to 4 passes, found []")]
+    #[should_panic(expected = "1 to 6 passes, found []")]
     fn no_pass_is_refused() {
         learner_with(&[]);
     }
 
     #[test]
-    #[should_panic(expected = "1 to 4 passes")]
+    #[should_panic(expected = "1 to 6 passes")]
     fn too_many_passes_are_refused() {
         learner_with(&[TRAINED; MOST_PASSES + 1]);
     }

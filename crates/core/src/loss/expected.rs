@@ -1,11 +1,9 @@
-//! Deep Q-learning and Double Q-learning.
+//! The expected return: what deep Q-learning and its kin learn.
 //!
 //! - Mnih et al. 2015, *Human-level control through deep reinforcement learning*
-//! - van Hasselt, Guez, Silver 2016, *Deep Reinforcement Learning with Double Q-learning*, arXiv 1509.06461
 //!
 //! ```text
-//! y  = reward + discount · max_a Q(next_observation, a; target)                                 Q-learning
-//! y  = reward + discount · Q(next_observation, argmax_a Q(next_observation, a; online); target)     Double
+//! y  = the target: see TargetRule
 //! δ  = y − Q(observation, action; online)
 //! L  = δ²                                   squared
 //! L  = ½·δ²  where |δ| ≤ κ,  κ·(|δ| − ½·κ)  elsewhere                                              Huber
@@ -13,7 +11,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{At, Loss, LossResult, Output, Pass, Transitions, argmax_allowed, greatest_allowed, mask_row};
+use super::bootstrap::Bootstrap;
+use super::{
+    At, Fractions, Loss, LossResult, Output, Pass, Readout, TargetRule, Transitions, argmax_allowed,
+    greatest_allowed, mask_row,
+};
 use crate::network::Parameters;
 
 /// How an error δ becomes a loss.
@@ -45,26 +47,20 @@ impl ErrorFunction {
     }
 }
 
-/// The loss of Q-learning, or of Double Q-learning.
+/// The loss of the expected return.
 #[derive(Clone, Debug)]
-pub struct QLearning {
+pub struct ExpectedLoss {
+    rule: TargetRule,
     error: ErrorFunction,
-    double: bool,
     average_over_actions: bool,
-    passes: Vec<Pass>,
+    bootstrap: Bootstrap,
 }
 
-impl QLearning {
-    /// Q-learning, or with `double` Double Q-learning.
-    pub fn new(error: ErrorFunction, double: bool) -> Self {
-        let mut passes = vec![
-            Pass::new(Parameters::Online, At::Observation),
-            Pass::new(Parameters::Target, At::NextObservation),
-        ];
-        if double {
-            passes.push(Pass::new(Parameters::Online, At::NextObservation));
-        }
-        Self { error, double, average_over_actions: false, passes }
+impl ExpectedLoss {
+    /// The loss whose targets follow `rule`.
+    pub fn new(rule: TargetRule, error: ErrorFunction) -> Self {
+        let bootstrap = Bootstrap::new(rule, Fractions::None, Fractions::None);
+        Self { rule, error, average_over_actions: false, bootstrap }
     }
 
     /// The loss that results where targets are handed to a regression on all actions, those that were not
@@ -76,24 +72,39 @@ impl QLearning {
     /// it is here to reproduce them, not to be used.
     pub fn averaged_over_actions(mut self) -> Self {
         self.average_over_actions = true;
-        self.passes.push(Pass::new(Parameters::Online, At::Observation));
+        self.bootstrap.push_pass(Pass::new(Parameters::Online, At::Observation));
         self
     }
 
-    /// `max_a Q(next, a; target)`, or the value of the online network's choice.
+    /// The target of transition `b`.
     #[inline]
-    fn bootstrap_value(&self, outputs: &[Output<'_>], b: usize, mask: &[bool]) -> f32 {
-        let q_target = outputs[1].row(b);
-        match self.double {
-            true => q_target[argmax_allowed(outputs[2].row(b), mask)],
-            false => greatest_allowed(q_target, mask),
+    fn target(&mut self, b: usize, transitions: Transitions<'_>, outputs: &[Output<'_>]) -> f32 {
+        let (reward, discount) = (transitions.reward[b], transitions.discount[b]);
+        let next_mask = mask_row(transitions.next_mask, b, outputs[1].actions);
+        match self.rule {
+            // The two that most runs spend their time with need no list of parts.
+            TargetRule::Q_LEARNING => reward + discount * greatest_allowed(outputs[1].row(b), next_mask),
+            TargetRule::DOUBLE => {
+                reward + discount * outputs[1].row(b)[argmax_allowed(outputs[2].row(b), next_mask)]
+            }
+            _ => {
+                let (bonus, parts) = self.bootstrap.at(b, transitions, outputs, |_, atoms| atoms[0]);
+                let value = |part: &super::bootstrap::Part| {
+                    part.weight * (outputs[part.pass].row(b)[part.action] + part.offset)
+                };
+                reward + bonus + discount * parts.iter().map(value).sum::<f32>()
+            }
         }
     }
 }
 
-impl Loss for QLearning {
+impl Loss for ExpectedLoss {
     fn passes(&self) -> &[Pass] {
-        &self.passes
+        self.bootstrap.passes()
+    }
+
+    fn readout(&self) -> &Readout {
+        &Readout::Expected
     }
 
     fn evaluate(
@@ -107,8 +118,7 @@ impl Loss for QLearning {
         for b in 0..transitions.len() {
             let a = transitions.action[b] as usize;
             let q = outputs[0].row(b);
-            let mask = mask_row(transitions.next_mask, b, actions);
-            let y = transitions.reward[b] + transitions.discount[b] * self.bootstrap_value(outputs, b, mask);
+            let y = self.target(b, transitions, outputs);
             let delta = y - q[a];
             let (loss, slope) = self.error.value_and_slope(delta);
             let d_q = &mut result.d_output[b * actions..(b + 1) * actions];
@@ -116,14 +126,14 @@ impl Loss for QLearning {
             result.loss[b] = loss;
             result.td_error[b] = delta;
             if self.average_over_actions {
-                let earlier = outputs[self.passes.len() - 1].row(b);
+                let earlier = outputs[outputs.len() - 1].row(b);
                 result.loss[b] = self.average(a, q, earlier, loss, d_q);
             }
         }
     }
 }
 
-impl QLearning {
+impl ExpectedLoss {
     /// Adds the pull of the actions not taken to `d_q` and gives the mean loss over all actions.
     fn average(&self, taken: usize, q: &[f32], earlier: &[f32], taken_loss: f32, d_q: &mut [f32]) -> f32 {
         let share = 1.0 / q.len() as f32;
