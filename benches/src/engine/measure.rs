@@ -193,6 +193,10 @@ impl QNetwork for Watched<Box<dyn QNetwork>> {
         });
     }
 
+    fn forward_features(&mut self, parameters: Parameters, observation: Observation<'_>, output: &mut [f32]) {
+        self.inner.forward_features(parameters, observation, output);
+    }
+
     fn set_noise(&mut self, parameters: Parameters, noise: Option<&[f32]>) {
         self.inner.set_noise(parameters, noise);
     }
@@ -206,6 +210,10 @@ impl QNetwork for Watched<Box<dyn QNetwork>> {
         self.part(Part::Rest, Part::Optimizer, |network| {
             network.optimizer_step(learning_rate, max_gradient_norm)
         });
+    }
+
+    fn reset_optimizer(&mut self) {
+        self.inner.reset_optimizer();
     }
 
     fn update_target(&mut self, tau: f32) {

@@ -75,7 +75,7 @@ fn the_references_layers_are_pytorchs() {
             assert_equal(&found[tensor.range()], &expected[tensor.range()], &what);
         }
     }
-    assert_eq!(cases.len(), 25);
+    assert_eq!(cases.len(), 29);
 }
 
 /// Parameters stand in the order of PyTorch's state dictionary, and go by the same names.

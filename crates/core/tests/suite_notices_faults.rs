@@ -52,6 +52,12 @@ enum Fault {
     UpdateBackwards,
     /// A loaded optimiser corrects its means as if it had taken no step.
     StepsNotSaved,
+    /// A reset does nothing.
+    ResetForgotten,
+    /// A reset takes the means away, and corrects them as if they were of many steps.
+    ResetWithoutCorrection,
+    /// A reset forgets how many steps were taken.
+    ResetCountsFromZero,
     /// The state of another network is taken over as far as it goes.
     ForeignStateTaken,
     /// A failed load has begun to change things.
@@ -159,6 +165,10 @@ impl QNetwork for Faulty {
         self.inner.forward_train_at(observation, fractions, output);
     }
 
+    fn forward_features(&mut self, parameters: Parameters, observation: Observation<'_>, output: &mut [f32]) {
+        self.inner.forward_features(parameters, observation, output);
+    }
+
     fn set_noise(&mut self, parameters: Parameters, noise: Option<&[f32]>) {
         self.inner.set_noise(parameters, noise);
     }
@@ -179,6 +189,25 @@ impl QNetwork for Faulty {
         self.norm = max_gradient_norm;
         let limit = if self.has(Fault::NoClipping) { None } else { max_gradient_norm };
         self.inner.optimizer_step(learning_rate, limit);
+    }
+
+    fn reset_optimizer(&mut self) {
+        let counted = self.inner.gradient_steps();
+        if self.has(Fault::ResetForgotten) {
+            return;
+        }
+        self.inner.reset_optimizer();
+        let mut bytes = StateWriter::new();
+        self.inner.save_optimizer(&mut bytes);
+        let mut bytes = bytes.into_bytes();
+        let place = 8 + "reference-adam".len();
+        match self.fault {
+            // The means are gone, but are corrected as if they were not.
+            Fault::ResetWithoutCorrection => bytes.copy_within(place..place + 8, place + 8),
+            Fault::ResetCountsFromZero => bytes[place..place + 16].fill(0),
+            _ => assert_eq!(self.inner.gradient_steps(), counted),
+        }
+        self.inner.load_optimizer(&mut StateReader::new(&bytes)).unwrap();
     }
 
     fn update_target(&mut self, tau: f32) {
@@ -247,7 +276,7 @@ impl QNetwork for Faulty {
                 let mut bytes = bytes.into_bytes();
                 let count = 8 + "reference-adam".len();
                 self.steps = Some(self.inner.gradient_steps());
-                bytes[count..count + 8].fill(0);
+                bytes[count..count + 16].fill(0);
                 self.inner.load_optimizer(&mut StateReader::new(&bytes))
             }
             Fault::ForeignStateTaken => self.inner.load_optimizer(state).or(Ok(())),
@@ -270,7 +299,7 @@ fn notices(check: impl FnOnce()) -> bool {
 
 #[test]
 fn every_fault_of_a_network_is_noticed() {
-    let faults: [(Fault, conformance::Check); 24] = [
+    let faults: [(Fault, conformance::Check); 27] = [
         (Fault::TargetIsOnline, conformance::values_and_gradients),
         (Fault::ForwardDisturbs, conformance::a_forward_between_disturbs_nothing),
         (Fault::GradientAddsUp, conformance::values_and_gradients),
@@ -290,6 +319,9 @@ fn every_fault_of_a_network_is_noticed() {
         (Fault::TauIgnored, conformance::target_updates),
         (Fault::UpdateBackwards, conformance::target_updates),
         (Fault::StepsNotSaved, conformance::state_round_trip),
+        (Fault::ResetForgotten, conformance::optimizer_reset),
+        (Fault::ResetWithoutCorrection, conformance::optimizer_reset),
+        (Fault::ResetCountsFromZero, conformance::optimizer_reset),
         (Fault::ForeignStateTaken, conformance::damaged_state),
         (Fault::HalfLoaded, conformance::damaged_state),
         (Fault::NanHidden, conformance::not_a_number_is_not_hidden),

@@ -51,6 +51,9 @@ impl QNetwork for Observed {
     fn forward_train_at(&mut self, observation: Observation<'_>, fractions: &[f32], output: &mut [f32]) {
         self.network.forward_train_at(observation, fractions, output);
     }
+    fn forward_features(&mut self, parameters: Parameters, observation: Observation<'_>, output: &mut [f32]) {
+        self.network.forward_features(parameters, observation, output);
+    }
     fn set_noise(&mut self, parameters: Parameters, noise: Option<&[f32]>) {
         self.network.set_noise(parameters, noise);
     }
@@ -61,6 +64,9 @@ impl QNetwork for Observed {
     fn optimizer_step(&mut self, learning_rate: f32, max_gradient_norm: Option<f32>) {
         self.calls.note('S');
         self.network.optimizer_step(learning_rate, max_gradient_norm);
+    }
+    fn reset_optimizer(&mut self) {
+        self.network.reset_optimizer();
     }
     fn update_target(&mut self, tau: f32) {
         self.calls.note('T');

@@ -78,31 +78,37 @@ impl Noise {
         }
     }
 
-    fn weights<'a>(&'a self, parameters: &'a [f32]) -> Weights<'a> {
+    /// The parameters of `set` with this noise.
+    fn weights<'a>(&'a self, set: &'a ParameterSet) -> Weights<'a> {
         let effective = self.there.then_some(&*self.effective);
-        Weights { parameters, effective, noise: &self.values }
+        Weights { parameters: &set.values, effective, noise: &self.values, normalized: &set.normalized }
     }
 }
 
-/// One set of parameters with its noise.
+/// One set of parameters with its noise, and what is worked out from them once, not once a pass.
 #[derive(Debug)]
 struct ParameterSet {
     values: AlignedBuffer,
     noise: Noise,
     /// Whether the weights with noise belong to the present values and the present noise.
     applied: bool,
+    /// Filters with spectral normalisation.
+    normalized: AlignedBuffer,
+    /// Whether they belong to the present values.
+    up_to_date: bool,
 }
 
 impl ParameterSet {
     fn new(plan: &Plan, canonical: &[f32]) -> Self {
         let mut values = AlignedBuffer::zeros(plan.program.parameters_len);
         plan.take_canonical(canonical, &mut values);
-        Self { values, noise: Noise::none(plan), applied: false }
+        let normalized = AlignedBuffer::zeros(plan.program.normalized_len);
+        Self { values, noise: Noise::none(plan), applied: false, normalized, up_to_date: false }
     }
 
     /// The values, to be changed.
     fn values_mut(&mut self) -> &mut AlignedBuffer {
-        self.applied = false;
+        (self.applied, self.up_to_date) = (false, false);
         &mut self.values
     }
 
@@ -115,8 +121,12 @@ impl ParameterSet {
         self.applied = false;
     }
 
-    /// Brings the weights with noise up to date.
-    fn apply_noise(&mut self, plan: &Plan, kernels: &Kernels) {
+    /// Brings the weights with noise and the normalised filters up to date.
+    fn prepare(&mut self, plan: &Plan, kernels: &Kernels) {
+        if !self.up_to_date {
+            kernels.normalize(&plan.program, &self.values, &mut self.normalized);
+            self.up_to_date = true;
+        }
         if self.noise.there && !self.applied {
             let Noise { values, effective, .. } = &mut self.noise;
             kernels.apply_noise(&plan.program, &self.values, values, effective);
@@ -125,7 +135,7 @@ impl ParameterSet {
     }
 
     fn weights(&self) -> Weights<'_> {
-        self.noise.weights(&self.values)
+        self.noise.weights(self)
     }
 }
 
@@ -233,14 +243,27 @@ impl QNetwork for CpuNetwork {
             Parameters::Online => online,
             Parameters::Target => target,
         };
-        set.apply_noise(plan, kernels);
+        set.prepare(plan, kernels);
         let batch = Batch { observation, fractions };
         kernels.forward(team, &plan.program, set.weights(), batch, forward_room, output);
     }
 
+    fn forward_features(&mut self, parameters: Parameters, observation: Observation<'_>, output: &mut [f32]) {
+        let Self { plan, kernels, team, online, target, forward_room, .. } = self;
+        let set = match parameters {
+            Parameters::Online => online,
+            Parameters::Target => target,
+        };
+        set.prepare(plan, kernels);
+        let program = plan.features.as_ref();
+        let program = program.unwrap_or_else(|| panic!("features of a network without a cosine embedding"));
+        let batch = Batch { observation, fractions: &[] };
+        kernels.forward(team, program, set.weights(), batch, forward_room, output);
+    }
+
     fn forward_train_at(&mut self, observation: Observation<'_>, fractions: &[f32], output: &mut [f32]) {
         let Self { plan, kernels, team, online, training_room, trained_noise, .. } = self;
-        online.apply_noise(plan, kernels);
+        online.prepare(plan, kernels);
         trained_noise.copy_from(&online.noise);
         let batch = Batch { observation, fractions };
         kernels.forward_train(team, &plan.program, online.weights(), batch, training_room, output);
@@ -255,13 +278,17 @@ impl QNetwork for CpuNetwork {
 
     fn backward(&mut self, d_output: &[f32]) {
         let Self { plan, kernels, team, online, training_room, gradient, trained_noise, .. } = self;
-        let weights = trained_noise.weights(&online.values);
+        let weights = trained_noise.weights(online);
         kernels.backward(team, &plan.program, weights, d_output, training_room, gradient);
     }
 
     fn optimizer_step(&mut self, learning_rate: f32, max_gradient_norm: Option<f32>) {
         let Self { kernels, team, optimizer, online, gradient, .. } = self;
         optimizer.step(kernels, team, learning_rate, max_gradient_norm, online.values_mut(), gradient);
+    }
+
+    fn reset_optimizer(&mut self) {
+        self.optimizer.reset();
     }
 
     fn update_target(&mut self, tau: f32) {
@@ -342,6 +369,7 @@ mod tests {
         let input = InputShape::ChannelsFirst { channels: 1, height: 4, width: 5 };
         let spec =
             NetworkSpec { element: ElementKind::U8, full_byte: 255, input, actions: 2, atoms: 1, layers };
+        let spec = spec.with_spectral_norm();
         let bits = [1, 3].map(|threads| {
             let mut stream = RandomStream::new(0, "initialization", 0);
             let network = CpuNetwork::new(&spec, OptimizerConfig::default(), &mut stream);

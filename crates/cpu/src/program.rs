@@ -28,6 +28,8 @@ pub(crate) struct Program {
     pub(crate) parameters_len: usize,
     /// Elements of the weights with noise of all noisy layers.
     pub(crate) effective_len: usize,
+    /// Elements of the normalised filters of all convolutions that have some, and of what belongs to them.
+    pub(crate) normalized_len: usize,
     /// Multiplications with an addition for one observation.
     pub(crate) multiply_adds: usize,
 }
@@ -115,9 +117,11 @@ pub(crate) enum PanelKind {
 }
 
 /// A function of each element by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Activation {
     Relu,
+    /// With its slope below 0.
+    LeakyRelu(f32),
     Tanh,
     Silu,
     Gelu,
@@ -267,4 +271,18 @@ pub(crate) struct Convolution {
     /// Where the transposed filters, `[filter row][filter column][output channel][pixel]`, begin among those of
     /// all convolutions; none where nobody needs the gradient by its input.
     pub(crate) transposed: Option<usize>,
+    pub(crate) spectral: Option<Spectral>,
+}
+
+/// Where the normalised filters of a convolution stand, and what they come from, among those of all convolutions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spectral {
+    /// The filters divided by their greatest singular value, with their biases, laid out as the filters are.
+    pub(crate) filters: usize,
+    /// The singular vector of the outputs, as long as a row of the filters.
+    pub(crate) u: usize,
+    /// That of the inputs, padded to whole halves of a line.
+    pub(crate) v: usize,
+    /// What the filters are multiplied with.
+    pub(crate) reciprocal: usize,
 }

@@ -7,7 +7,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use common::{mlp, network, numbers};
-use deepq_core::network::{Parameters, QNetwork};
+use deepq_core::network::{InputShape, LayerSpec, NetworkSpec, Parameters, QNetwork};
 use deepq_core::testing::conformance;
 use deepq_core::{Observation, RandomStream};
 use deepq_cpu::{CpuNetwork, InstructionSet};
@@ -65,6 +65,34 @@ fn a_gradient_step_allocates_nothing() {
         }
         assert_eq!(ALLOCATIONS.get() - before, 0, "{set}");
     }
+}
+
+/// Filters are normalised anew for each step, in place.
+#[test]
+fn normalized_filters_and_features_allocate_nothing() {
+    let input = InputShape::ChannelsFirst { channels: 2, height: 9, width: 8 };
+    let embedding = LayerSpec::CosineEmbedding { cosines: 4, initialization: Default::default() };
+    let mut spec = NetworkSpec::impala(2, 1, 3).with_spectral_norm();
+    (spec.input, spec.actions) = (input, 3);
+    spec.layers.insert(spec.layers.len() - 1, embedding);
+    let features = spec.features_len().unwrap();
+    let mut network = network(&spec, 1, InstructionSet::detect());
+    let (pictures, fractions) = ([9u8; 4 * 2 * 9 * 8], [0.5f32; 4 * 2]);
+    let (mut output, mut values) = (vec![0.0; 4 * 3 * 2], vec![0.0; 4 * features]);
+    let mut step = || {
+        let observation = Observation::U8(&pictures);
+        network.forward_at(Parameters::Target, observation, &fractions, &mut output);
+        network.forward_features(Parameters::Online, observation, &mut values);
+        network.forward_train_at(observation, &fractions, &mut output);
+        network.backward(&output);
+        network.optimizer_step(1e-3, Some(1.0));
+        network.update_target(0.01);
+        network.reset_optimizer();
+    };
+    step();
+    let before = ALLOCATIONS.get();
+    (0..3).for_each(|_| step());
+    assert_eq!(ALLOCATIONS.get() - before, 0);
 }
 
 #[test]

@@ -67,6 +67,7 @@ fn after_a_step_of_a_residual_network() {
     let mut spec = NetworkSpec::impala(3, 1, 5);
     spec.input = InputShape::ChannelsFirst { channels: 3, height: 37, width: 30 };
     same_bits_after(1, &spec, 7);
+    same_bits_after(2, &spec.with_spectral_norm(), 5);
 }
 
 #[test]

@@ -96,6 +96,13 @@ pub enum LayerSpec {
     },
     /// `y_i = max(x_i, 0)`.
     Relu,
+    /// `y_i = x_i` where `x_i ≥ 0`, else `slope·x_i` (Maas et al. 2013). At 0 the gradient goes through `slope`, as
+    /// in PyTorch.
+    LeakyRelu {
+        /// The slope below 0, a finite number.
+        #[serde(default = "hundredth")]
+        slope: f32,
+    },
     /// `y_i = tanh(x_i)`.
     Tanh,
     /// `y_i = x_i·σ(x_i)` with the logistic function σ (Elfwing et al. 2018), also called swish.
@@ -115,6 +122,9 @@ pub enum LayerSpec {
     },
     /// `y[o][r][c] = b[o] + Σ W[o][i][u][v] · x[i][r·stride + u − padding][c·stride + v − padding]` with `W` of
     /// shape `[channels, input channels, size, size]`; beyond the edges `x` is 0.
+    ///
+    /// With `spectral_norm` it is `W/σ(W)` that the inputs are multiplied with: see
+    /// [`SPECTRAL_ITERATIONS`](super::SPECTRAL_ITERATIONS). The parameter stays `W`.
     Convolution {
         /// Channels that it gives.
         channels: usize,
@@ -129,6 +139,9 @@ pub enum LayerSpec {
         /// How `W` and `b` begin.
         #[serde(default)]
         initialization: Initialization,
+        /// Whether the filters are divided by their greatest singular value (Miyato et al. 2018).
+        #[serde(default, skip_serializing_if = "is_false")]
+        spectral_norm: bool,
     },
     /// The greatest value of each channel in windows of `size` rows and columns; places beyond the edges do not
     /// count. Of equal values the first takes the gradient, row by row. A NaN in a window gives NaN.
@@ -184,6 +197,12 @@ fn one() -> usize {
 fn half() -> f32 {
     0.5
 }
+fn hundredth() -> f32 {
+    0.01
+}
+fn is_false(value: &bool) -> bool {
+    !value
+}
 fn sixty_four() -> usize {
     64
 }
@@ -206,7 +225,7 @@ impl LayerSpec {
     /// A convolution that begins as PyTorch's do.
     pub fn convolution(channels: usize, size: usize, stride: usize, padding: usize) -> Self {
         let initialization = Initialization::FanInUniform;
-        Self::Convolution { channels, size, stride, padding, initialization }
+        Self::Convolution { channels, size, stride, padding, initialization, spectral_norm: false }
     }
 
     /// What the layer makes of a shape. Of the layers inside a [`Residual`](Self::Residual) or a
@@ -240,6 +259,10 @@ impl LayerSpec {
                 Ok(Shape::Vector { len: *outputs })
             }
             Self::Relu | Self::Tanh | Self::Silu | Self::Gelu | Self::Residual { .. } => Ok(input),
+            Self::LeakyRelu { slope } => match slope.is_finite() {
+                true => Ok(input),
+                false => Err(format!("has a slope of {slope}; it must be a finite number")),
+            },
             Self::LayerNorm { epsilon, .. } => match epsilon.is_finite() && *epsilon > 0.0 {
                 true => Ok(input),
                 false => Err(format!("has an epsilon of {epsilon}; it must be above 0")),

@@ -7,6 +7,7 @@ mod named;
 mod optimizer;
 mod q_network;
 mod spec;
+mod spectral;
 
 pub use initialization::Initialization;
 pub use layer::{LayerSpec, NormalizedAxes, Shape};
@@ -14,3 +15,4 @@ pub use layout::{ParameterLayout, ParameterTensor};
 pub use optimizer::{EpsilonForm, OptimizerConfig, OptimizerError};
 pub use q_network::{Parameters, QNetwork};
 pub use spec::{InputShape, LayerAt, NetworkSpec, SpecError};
+pub use spectral::{LEAST_SINGULAR_VALUE, SPECTRAL_ITERATIONS, spectral_start};

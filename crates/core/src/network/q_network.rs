@@ -63,15 +63,17 @@ pub trait QNetwork: Send {
     /// As [`forward_train`](Self::forward_train), at fractions as [`forward_at`](Self::forward_at) takes them.
     fn forward_train_at(&mut self, observation: Observation<'_>, fractions: &[f32], output: &mut [f32]);
 
-    /// The values that enter the cosine embedding, `[batch][feature]`.
-    fn forward_features(&mut self, _: Parameters, _: Observation<'_>, _: &mut [f32]) {
-        panic!("merge")
-    }
-
-    /// Lets the optimiser begin anew.
-    fn reset_optimizer(&mut self) {
-        panic!("merge")
-    }
+    /// What goes into the cosine embedding, for networks that have one: the features of each observation, before any
+    /// fraction. No gradient goes through them, and what [`backward`](Self::backward) needs stays as it is. A proposal
+    /// of fractions from the state needs them (Yang et al. 2019).
+    ///
+    /// # Shapes
+    /// - `observation`: `[batch][inputs]`
+    /// - `output`: `[batch][feature]`, [`NetworkSpec::features_len`] an observation, written
+    ///
+    /// # Panics
+    /// Where there is no cosine embedding, and where the lengths do not fit.
+    fn forward_features(&mut self, parameters: Parameters, observation: Observation<'_>, output: &mut [f32]);
 
     /// Sets the noise of the noisy layers for all later passes with these parameters, or takes it away: then a
     /// noisy layer is a linear one. A network is made without.
@@ -93,6 +95,11 @@ pub trait QNetwork: Send {
     /// by `max_gradient_norm / (norm + 1e-6)` where that is below 1.
     fn optimizer_step(&mut self, learning_rate: f32, max_gradient_norm: Option<f32>);
 
+    /// Lets the optimiser forget: its means become 0 and their correction begins anew, so that the next step is that
+    /// of a new optimiser. Parameters stay as they are, and [`gradient_steps`](Self::gradient_steps) goes on counting.
+    /// What resets parameters while it trains (Nikishin et al. 2022) resets this too.
+    fn reset_optimizer(&mut self);
+
     /// `target ← target + tau · (online − target)`; `tau = 1` copies.
     fn update_target(&mut self, tau: f32);
 
@@ -109,10 +116,11 @@ pub trait QNetwork: Send {
     /// [`layout`](Self::layout).
     fn gradient(&self) -> Vec<f32>;
 
-    /// The number of optimiser steps taken.
+    /// The number of optimiser steps taken, those before a [`reset_optimizer`](Self::reset_optimizer) included.
     fn gradient_steps(&self) -> u64;
 
-    /// Writes the optimiser's state: its step count and, in the order of [`layout`](Self::layout), its means.
+    /// Writes the optimiser's state: its step counts, of all steps and since the last reset, and, in the order of
+    /// [`layout`](Self::layout), its means.
     /// The parameters are not part of it.
     fn save_optimizer(&self, state: &mut StateWriter);
 

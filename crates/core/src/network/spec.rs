@@ -124,6 +124,19 @@ impl NetworkSpec {
         self.layers.iter().any(|layer| matches!(layer, LayerSpec::CosineEmbedding { .. }))
     }
 
+    /// Values that go into the cosine embedding for one observation, what
+    /// [`QNetwork::forward_features`](super::QNetwork::forward_features) gives. None where there is no embedding, and
+    /// for a network that cannot be.
+    pub fn features_len(&self) -> Option<usize> {
+        let mut len = None;
+        let walked = self.walk(&mut |at| {
+            if let LayerSpec::CosineEmbedding { .. } = at.layer {
+                len = Some(at.input.len());
+            }
+        });
+        len.filter(|_| walked.is_ok())
+    }
+
     /// Calls `visit` with every layer in the order of their parameters: a layer, then those inside it.
     ///
     /// # Errors

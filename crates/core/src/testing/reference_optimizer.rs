@@ -9,6 +9,8 @@ pub(super) struct ReferenceOptimizer {
     config: OptimizerConfig,
     elements: Vec<Element>,
     gradient_steps: u64,
+    /// Those since the last reset.
+    steps_since_reset: u64,
 }
 
 /// What an optimiser keeps of one parameter. Each uses a part of it.
@@ -29,19 +31,25 @@ struct Given {
     /// After clipping.
     gradient: f64,
     learning_rate: f64,
-    /// The number of the step, counted from 1.
+    /// The number of the step since the last reset, counted from 1.
     step: f64,
 }
 
 impl ReferenceOptimizer {
     /// For `count` parameters, before its first step.
     pub(super) fn new(config: OptimizerConfig, count: usize) -> Self {
-        Self { config, elements: vec![Element::default(); count], gradient_steps: 0 }
+        Self { config, elements: vec![Element::default(); count], gradient_steps: 0, steps_since_reset: 0 }
     }
 
     /// The number of steps taken.
     pub(super) fn gradient_steps(&self) -> u64 {
         self.gradient_steps
+    }
+
+    /// Back to before the first step, but for the number of steps taken.
+    pub(super) fn reset(&mut self) {
+        self.elements.fill(Element::default());
+        self.steps_since_reset = 0;
     }
 
     /// One step along `gradient`, scaled down to the norm `max_gradient_norm` where it is longer. Parameters are
@@ -59,7 +67,8 @@ impl ReferenceOptimizer {
             None => 1.0,
         };
         self.gradient_steps += 1;
-        let (learning_rate, step) = (f64::from(learning_rate), self.gradient_steps as f64);
+        self.steps_since_reset += 1;
+        let (learning_rate, step) = (f64::from(learning_rate), self.steps_since_reset as f64);
         for ((element, online), gradient) in self.elements.iter_mut().zip(online).zip(gradient) {
             let (parameter, gradient) = (f64::from(*online), gradient * scale);
             let given = Given { parameter, gradient, learning_rate, step };
@@ -67,10 +76,11 @@ impl ReferenceOptimizer {
         }
     }
 
-    /// Writes its step count and all its numbers.
+    /// Writes its step counts and all its numbers.
     pub(super) fn save(&self, state: &mut StateWriter) {
         state.tag("reference-optimizer");
         state.u64(self.gradient_steps);
+        state.u64(self.steps_since_reset);
         let numbers: Vec<f64> =
             self.elements.iter().flat_map(|e| [e.mean, e.mean_square, e.buffer]).collect();
         state.f64_slice(&numbers);
@@ -83,12 +93,13 @@ impl ReferenceOptimizer {
     pub(super) fn load(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
         state.tag("reference-optimizer")?;
         let gradient_steps = state.u64("gradient steps")?;
+        let steps_since_reset = state.u64_at_most("gradient steps since the reset", gradient_steps)?;
         let numbers = state.f64_vec("the optimiser's numbers")?;
         let expected = 3 * self.elements.len();
         if numbers.len() != expected {
             return Err(StateError::mismatch("the optimiser's numbers", expected, numbers.len()));
         }
-        self.gradient_steps = gradient_steps;
+        (self.gradient_steps, self.steps_since_reset) = (gradient_steps, steps_since_reset);
         for (element, numbers) in self.elements.iter_mut().zip(numbers.chunks_exact(3)) {
             *element = Element { mean: numbers[0], mean_square: numbers[1], buffer: numbers[2] };
         }

@@ -1,7 +1,7 @@
 //! A network engine in `f32`, that differentiates on a tape.
 
 use deepq_core::network::{
-    Initialization, NetworkSpec, OptimizerConfig, ParameterLayout, Parameters, QNetwork,
+    Initialization, LayerSpec, NetworkSpec, OptimizerConfig, ParameterLayout, Parameters, QNetwork,
 };
 use deepq_core::testing::ReferenceNetwork;
 use deepq_core::{Observation, StateError, StateReader, StateWriter};
@@ -58,6 +58,19 @@ impl TapeNetwork {
 
     /// A pass with the tape it leaves; its parameters are the first on it.
     fn pass(&self, set: &Set, observation: Observation<'_>, fractions: &[f32]) -> (Tape, Vec<Var>) {
+        let (tape, rows) = self.rows(set, observation, fractions, &self.spec.layers);
+        let observations = observation.len() / self.spec.inputs();
+        (tape, self.in_order(&rows, fractions.len() / observations.max(1)))
+    }
+
+    /// The rows that some layers give, the first ones of the network.
+    fn rows(
+        &self,
+        set: &Set,
+        observation: Observation<'_>,
+        fractions: &[f32],
+        layers: &[LayerSpec],
+    ) -> (Tape, Vec<Row>) {
         let observation: Vec<f32> = match observation {
             Observation::F32(values) => values.to_vec(),
             Observation::U8(bytes) => {
@@ -66,7 +79,8 @@ impl TapeNetwork {
         };
         assert!(observation.len().is_multiple_of(self.spec.inputs()), "a part of an observation");
         let batch = observation.len() / self.spec.inputs();
-        assert_eq!(fractions.is_empty(), !self.spec.takes_fractions(), "fractions");
+        let takes_fractions = layers.iter().any(|layer| matches!(layer, LayerSpec::CosineEmbedding { .. }));
+        assert_eq!(fractions.is_empty(), !takes_fractions, "fractions");
         assert!(fractions.len().is_multiple_of(batch.max(1)), "fractions of {batch} observations");
         let parameters = match self.fault {
             Fault::NoiseFoldedOnce if set.noise.is_some() => &set.at_noise,
@@ -77,9 +91,10 @@ impl TapeNetwork {
         let noise = set.noise.as_ref().map(|noise| noise.iter());
         let (fault, parameters) = (self.fault, parameters.into_iter());
         let mut forward = Forward { fault, tape, parameters, noise, fractions };
-        let rows = forward.network(&self.spec, &observation);
-        assert_eq!(forward.parameters.len(), 0, "parameters that no layer took");
-        (forward.tape, self.in_order(&rows, fractions.len() / batch.max(1)))
+        let rows = forward.network(&self.spec, layers, &observation);
+        let all = layers.len() == self.spec.layers.len();
+        assert!(!all || forward.parameters.len() == 0, "parameters that no layer took");
+        (forward.tape, rows)
     }
 
     /// `[batch][action][fraction]` from rows `[batch][fraction]`.
@@ -124,6 +139,16 @@ impl QNetwork for TapeNetwork {
         write(&self.trained.0, &self.trained.1, output);
     }
 
+    fn forward_features(&mut self, parameters: Parameters, observation: Observation<'_>, output: &mut [f32]) {
+        let is_embedding = |layer: &LayerSpec| matches!(layer, LayerSpec::CosineEmbedding { .. });
+        let end = self.spec.layers.iter().position(is_embedding).expect("a cosine embedding");
+        let end = if self.fault == Fault::FeaturesTooEarly { end.saturating_sub(1) } else { end };
+        let which = if self.fault == Fault::FeaturesOfOnline { Parameters::Online } else { parameters };
+        let set = self.set(which).clone();
+        let (tape, rows) = self.rows(&set, observation, &[], &self.spec.layers[..end]);
+        write(&tape, &rows.concat(), output);
+    }
+
     fn set_noise(&mut self, parameters: Parameters, noise: Option<&[f32]>) {
         if let Some(noise) = noise {
             assert_eq!(noise.len(), self.spec.noise_len(), "numbers of noise");
@@ -160,6 +185,10 @@ impl QNetwork for TapeNetwork {
         self.stepper.backward(&[1.0, -1.0, *last]);
         self.stepper.optimizer_step(learning_rate, max_gradient_norm);
         self.online.parameters = self.stepper.parameters(Parameters::Online);
+    }
+
+    fn reset_optimizer(&mut self) {
+        self.stepper.reset_optimizer();
     }
 
     fn update_target(&mut self, tau: f32) {

@@ -4,7 +4,10 @@
 //! reference, with which this shares no code.
 
 use deepq_core::math;
-use deepq_core::network::{InputShape, LayerSpec, NetworkSpec, NormalizedAxes, Shape};
+use deepq_core::network::{
+    InputShape, LEAST_SINGULAR_VALUE, LayerSpec, NetworkSpec, NormalizedAxes, SPECTRAL_ITERATIONS, Shape,
+    spectral_start,
+};
 
 use crate::Fault;
 use crate::tape::{Tape, Var};
@@ -28,7 +31,12 @@ impl Forward<'_> {
     }
 
     /// Rows `[action][atom]`, one for each observation, or for each fraction of each.
-    pub(crate) fn network(&mut self, spec: &NetworkSpec, observation: &[f32]) -> Vec<Row> {
+    pub(crate) fn network(
+        &mut self,
+        spec: &NetworkSpec,
+        layers: &[LayerSpec],
+        observation: &[f32],
+    ) -> Vec<Row> {
         let shape = spec.input.shape();
         let mut rows = vec![];
         for elements in observation.chunks(spec.inputs()) {
@@ -43,7 +51,7 @@ impl Forward<'_> {
             rows.push((0..elements.len()).map(|i| elements[place(i)]).collect::<Vec<f32>>());
         }
         let rows = rows.into_iter().map(|row| row.into_iter().map(|x| self.tape.leaf(x)).collect()).collect();
-        self.layers(&spec.layers, shape, rows).1
+        self.layers(layers, shape, rows).1
     }
 
     fn layers(&mut self, layers: &[LayerSpec], shape: Shape, rows: Vec<Row>) -> (Shape, Vec<Row>) {
@@ -66,11 +74,13 @@ impl Forward<'_> {
                 let (weight, bias) = self.noisy_weights(shape.len(), *outputs);
                 self.each_row(&rows, |this, row| this.linear(&weight, &bias, row))
             }
-            LayerSpec::Relu | LayerSpec::Tanh | LayerSpec::Silu | LayerSpec::Gelu => {
-                self.each_row(&rows, |this, row| {
-                    row.iter().map(|x| this.tape.map(*x, |x| this.fault.activation(layer, x))).collect()
-                })
-            }
+            LayerSpec::Relu
+            | LayerSpec::LeakyRelu { .. }
+            | LayerSpec::Tanh
+            | LayerSpec::Silu
+            | LayerSpec::Gelu => self.each_row(&rows, |this, row| {
+                row.iter().map(|x| this.tape.map(*x, |x| this.fault.activation(layer, x))).collect()
+            }),
             LayerSpec::LayerNorm { axes, epsilon } => self.layer_norm(*axes, *epsilon, shape, &rows),
             LayerSpec::Convolution { .. } => self.convolution(layer, shape, &rows),
             LayerSpec::MaxPool { .. } | LayerSpec::AdaptiveMaxPool { .. } => {
@@ -197,14 +207,17 @@ impl Forward<'_> {
     }
 
     fn convolution(&mut self, layer: &LayerSpec, shape: Shape, rows: &[Row]) -> Vec<Row> {
-        let &LayerSpec::Convolution { channels, size, mut stride, padding, .. } = layer else {
+        let &LayerSpec::Convolution { channels, size, mut stride, padding, spectral_norm, .. } = layer else {
             unreachable!()
         };
         let Shape::Image { channels: inputs, height, width } = shape else { panic!("{shape} is no image") };
         let Ok(Shape::Image { height: out_rows, width: out_columns, .. }) = layer.output(shape) else {
             panic!("{layer:?} on {shape}")
         };
-        let (weight, bias) = (self.take(channels * inputs * size * size), self.take(channels));
+        let (mut weight, bias) = (self.take(channels * inputs * size * size), self.take(channels));
+        if spectral_norm && self.fault != Fault::NotNormalized {
+            weight = self.spectrally_normalized(&weight, channels);
+        }
         let mut shift = padding;
         match self.fault {
             Fault::PaddingForgotten => shift = 0,
@@ -236,6 +249,37 @@ impl Forward<'_> {
             }
             outputs
         })
+    }
+
+    /// `W/σ` with `σ = uᵀ·W·v`, in which `u` and `v` come from a power iteration beside the tape.
+    fn spectrally_normalized(&mut self, weight: &[Var], outputs: usize) -> Row {
+        let inputs = weight.len() / outputs;
+        let w: Vec<f32> = weight.iter().map(|weight| self.tape.value(*weight)).collect();
+        let length = |x: &[f64]| x.iter().map(|x| x * x).sum::<f64>().sqrt();
+        let unit = |x: Vec<f64>| x.iter().map(|value| value / length(&x).max(1e-12)).collect::<Vec<f64>>();
+        let mut u: Vec<f64> = (0..outputs).map(|o| f64::from(spectral_start(o))).collect();
+        let mut v = vec![];
+        let rounds = if self.fault == Fault::FewerIterations { 2 } else { SPECTRAL_ITERATIONS };
+        let at = |o: usize, i: usize| f64::from(w[o * inputs + i]);
+        for _ in 0..rounds {
+            v = unit((0..inputs).map(|i| (0..outputs).map(|o| at(o, i) * u[o]).sum()).collect());
+            u = unit((0..outputs).map(|o| (0..inputs).map(|i| at(o, i) * v[i]).sum()).collect());
+        }
+        let uv = |place: usize| u[place / inputs] * v[place % inputs];
+        let sigma: f64 = w.iter().enumerate().map(|(place, w)| f64::from(*w) * uv(place)).sum();
+        if sigma < LEAST_SINGULAR_VALUE {
+            return weight.to_vec();
+        }
+        let constant = self.fault == Fault::SigmaIsConstant;
+        let slopes = (0..weight.len()).filter(|_| !constant).map(|place| (weight[place], uv(place) as f32));
+        let slopes: Vec<(Var, f32)> = slopes.collect();
+        let sigma = self.tape.push(sigma as f32, slopes);
+        weight.iter().map(|weight| self.divide(*weight, sigma)).collect()
+    }
+
+    fn divide(&mut self, left: Var, right: Var) -> Var {
+        let (l, r) = (self.tape.value(left), self.tape.value(right));
+        self.tape.push(l / r, [(left, 1.0 / r), (right, -l / (r * r))])
     }
 
     fn pool(&mut self, layer: &LayerSpec, shape: Shape, image: &[Var]) -> Row {
@@ -343,6 +387,13 @@ impl Fault {
             LayerSpec::Relu if self == Fault::SlopeAtZero && x == 0.0 => (0.0, 1.0),
             LayerSpec::Relu if x > 0.0 || x.is_nan() => (x, 1.0),
             LayerSpec::Relu => (0.0, 0.0),
+            LayerSpec::LeakyRelu { slope } => match self {
+                Fault::LeakySlopeAbove if x > 0.0 => (slope * x, *slope),
+                Fault::LeakySlopeAbove => (x, 1.0),
+                Fault::LeakySlopeAtZero if x == 0.0 => (0.0, 1.0),
+                _ if x > 0.0 || x.is_nan() => (x, 1.0),
+                _ => (slope * x, *slope),
+            },
             LayerSpec::Tanh if self == Fault::TanhSlopeOfInput => (math::tanh(x), 1.0 - x * x),
             LayerSpec::Tanh => (math::tanh(x), 1.0 - math::tanh(x) * math::tanh(x)),
             LayerSpec::Silu if self == Fault::SiluSlopeOfLogistic => (math::silu(x), math::sigmoid(x)),

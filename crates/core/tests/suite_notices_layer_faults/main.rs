@@ -18,6 +18,10 @@ enum Fault {
     SlopeAtZero,
     /// A ReLU makes 0 of NaN.
     ReluHidesNan,
+    /// A leaky ReLU has its slope above 0.
+    LeakySlopeAbove,
+    /// A leaky ReLU has a slope of 1 at 0.
+    LeakySlopeAtZero,
     /// The slope of tanh is computed from what went in.
     TanhSlopeOfInput,
     /// The slope of SiLU forgets the second term.
@@ -40,6 +44,12 @@ enum Fault {
     PaddingForgotten,
     /// Filters move by 1.
     StrideForgotten,
+    /// Filters are not divided by their greatest singular value.
+    NotNormalized,
+    /// The greatest singular value is taken for a constant.
+    SigmaIsConstant,
+    /// The power iteration ends early.
+    FewerIterations,
     /// Places beyond the edges count as 0.
     PaddingCountsAsZero,
     /// Of equal values all take the gradient.
@@ -82,6 +92,10 @@ enum Fault {
     FractionsBeforeActions,
     /// The embedding is not rectified.
     EmbeddingWithoutRelu,
+    /// The features are those before the last layer that gives them.
+    FeaturesTooEarly,
+    /// The features are those of the online network.
+    FeaturesOfOnline,
 }
 
 fn check(check: conformance::Check, fault: Fault, specs: &[conformance::NamedSpec]) {
@@ -111,9 +125,11 @@ fn complaint(each: conformance::Check, fault: Fault, specs: &[conformance::Named
 }
 
 /// Each fault with the check that is to notice it and a part of what it says.
-const FAULTS: [(Fault, conformance::Check, &str); 34] = [
+const FAULTS: [(Fault, conformance::Check, &str); 41] = [
     (Fault::SlopeAtZero, conformance::gradients_of_equal_values, "gradient of"),
     (Fault::ReluHidesNan, conformance::not_a_number_is_not_hidden, "NaN"),
+    (Fault::LeakySlopeAbove, conformance::values_and_gradients, "\"leaky relu"),
+    (Fault::LeakySlopeAtZero, conformance::gradients_of_equal_values, "\"leaky relu"),
     (Fault::TanhSlopeOfInput, conformance::values_and_gradients, "\"tanh\""),
     (Fault::SiluSlopeOfLogistic, conformance::gradients_are_differences, "\"silu\""),
     (Fault::SiluOverflows, conformance::large_values, "\"silu\""),
@@ -125,6 +141,9 @@ const FAULTS: [(Fault, conformance::Check, &str); 34] = [
     (Fault::FilterTransposed, conformance::values_and_gradients, "values of"),
     (Fault::PaddingForgotten, conformance::values_and_gradients, "values of"),
     (Fault::StrideForgotten, conformance::values_and_gradients, "values of"),
+    (Fault::NotNormalized, conformance::values_and_gradients, "spectral"),
+    (Fault::SigmaIsConstant, conformance::gradients_are_differences, "spectral"),
+    (Fault::FewerIterations, conformance::values_and_gradients, "spectral"),
     (Fault::PaddingCountsAsZero, conformance::values_and_gradients, "\"max-pooling with padding\""),
     (Fault::GradientToAllEquals, conformance::gradients_of_equal_values, "\"max-pooling with padding\""),
     (Fault::GradientToLastEqual, conformance::gradients_of_equal_values, "\"max-pooling with padding\""),
@@ -146,6 +165,8 @@ const FAULTS: [(Fault, conformance::Check, &str); 34] = [
     (Fault::FractionsShared, conformance::values_and_gradients, "\"quantiles"),
     (Fault::FractionsBeforeActions, conformance::values_and_gradients, "\"quantiles"),
     (Fault::EmbeddingWithoutRelu, conformance::values_and_gradients, "\"quantiles"),
+    (Fault::FeaturesTooEarly, conformance::features, "features"),
+    (Fault::FeaturesOfOnline, conformance::features, "features"),
 ];
 
 #[test]

@@ -18,6 +18,10 @@ pub(super) unsafe fn forward<S: Simd>(kind: Activation, input: *const f32, outpu
             let x = Lanes::<S>::load(input.add(place));
             let y = match kind {
                 Activation::Relu => Lanes(S::rectify(x.0)),
+                Activation::LeakyRelu(slope) => {
+                    let below = x.is_less(Lanes::splat(0.0));
+                    Lanes::select(below, x.multiply(Lanes::splat(slope)), x)
+                }
                 Activation::Tanh => tanh(x),
                 Activation::Silu => silu(x),
                 Activation::Gelu => gelu(x),
@@ -38,6 +42,10 @@ pub(super) unsafe fn derivative<S: Simd>(
     match kind {
         // SAFETY: no pointers; the set is there.
         Activation::Relu => Lanes(unsafe { S::rectify_gradient(y.0, d_y.0) }),
+        Activation::LeakyRelu(slope) => {
+            let above = Lanes::<S>::splat(0.0).is_less(x);
+            Lanes::select(above, d_y, d_y.multiply(Lanes::splat(slope)))
+        }
         // 1 − y².
         Activation::Tanh => y.negate().multiply_add(y, Lanes::splat(1.0)).multiply(d_y),
         Activation::Silu => silu_derivative(x).multiply(d_y),

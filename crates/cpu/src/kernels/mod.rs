@@ -26,6 +26,7 @@ mod passes;
 mod peak;
 mod rows;
 mod simd;
+mod spectral;
 mod stretches;
 mod team;
 mod tiles;

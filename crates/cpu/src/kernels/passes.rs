@@ -24,6 +24,8 @@ pub(crate) struct Weights<'a> {
     pub(crate) effective: Option<&'a [f32]>,
     /// The noise, zeros where there is none.
     pub(crate) noise: &'a [f32],
+    /// Normalised filters, as [`Kernels::normalize`] makes them.
+    pub(crate) normalized: &'a [f32],
 }
 
 /// Observations and, for a network that takes them, as many fractions for each.
@@ -350,6 +352,7 @@ impl Kernels {
                 back.run(self.code, worker);
             }
         });
+        self.spectral_gradient(program, weights.normalized, gradient);
     }
 
     /// Weights with noise, from the parameters: `effective` has room for those of all noisy layers.
@@ -382,6 +385,11 @@ impl Kernels {
 /// Where slices do not fit the program.
 fn check(program: &Program, weights: Weights<'_>, outputs: Outputs, output: usize) {
     assert_eq!(weights.parameters.len(), program.parameters_len, "the parameters must be the program's");
+    assert_eq!(
+        weights.normalized.len(),
+        program.normalized_len,
+        "the normalised filters must be the program's"
+    );
     assert!(weights.effective.is_none_or(|effective| effective.len() == program.effective_len));
     let (rows, features) = (outputs.rows, outputs.features);
     assert_eq!(output, rows * features, "{rows} rows have {features} outputs each");
@@ -418,9 +426,9 @@ fn image_pass<'a>(
     weights: Weights<'_>,
     batch: Batch<'a>,
 ) -> ImagePass<'a> {
-    let parameters = weights.parameters.as_ptr();
+    let (parameters, normalized) = (weights.parameters.as_ptr(), weights.normalized.as_ptr());
     let (input, full_byte) = (program.input, program.full_byte);
-    ImagePass { program: image, input, full_byte, observation: batch.observation, parameters }
+    ImagePass { program: image, input, full_byte, observation: batch.observation, parameters, normalized }
 }
 
 /// Observations of vectors as numbers.

@@ -4,7 +4,8 @@ use deepq_core::network::{LayerSpec, NormalizedAxes, Shape, SpecError};
 
 use super::{Builder, Place};
 use crate::program::{
-    Activation, Convolution, HALF_LINE, ImageKind, ImageProgram, ImageSlot, ImageStep, LayerNorm,
+    Activation, Convolution, Dense, HALF_LINE, ImageKind, ImageProgram, ImageSlot, ImageStep, LayerNorm,
+    Spectral,
 };
 
 impl Builder {
@@ -44,15 +45,19 @@ impl Builder {
         let fail = |message: String| SpecError { layer: path.to_string(), message };
         let output = layer.output(shape).map_err(fail)?;
         Ok(match layer {
-            &LayerSpec::Convolution { size, stride, padding, channels: outputs, .. } => {
+            &LayerSpec::Convolution { size, stride, padding, channels: outputs, spectral_norm, .. } => {
                 let places = size * size;
                 // [input][row][column] of the layout becomes [row][column][input].
                 let row_of = |index: usize| index % places * channels + index / places;
                 let filters = self.dense((channels * places, outputs), row_of);
-                let convolution = Convolution { filters, size, stride, padding, transposed: None };
+                let spectral = spectral_norm.then(|| self.spectral(&filters));
+                let convolution = Convolution { filters, size, stride, padding, transposed: None, spectral };
                 self.image_step(ImageKind::Convolution(convolution), &[input], output)
             }
             LayerSpec::Relu => self.image_step(ImageKind::Activation(Activation::Relu), &[input], output),
+            &LayerSpec::LeakyRelu { slope } => {
+                self.image_step(ImageKind::Activation(Activation::LeakyRelu(slope)), &[input], output)
+            }
             LayerSpec::Tanh => self.image_step(ImageKind::Activation(Activation::Tanh), &[input], output),
             LayerSpec::Silu => self.image_step(ImageKind::Activation(Activation::Silu), &[input], output),
             LayerSpec::Gelu => self.image_step(ImageKind::Activation(Activation::Gelu), &[input], output),
@@ -85,6 +90,16 @@ impl Builder {
             LayerSpec::Flatten => Place::Vector(self.slot(shape.len(), false)),
             _ => return Err(fail("is of a kind that the CPU engine has not got for images".to_string())),
         })
+    }
+
+    /// A place for normalised filters.
+    fn spectral(&mut self, filters: &Dense) -> Spectral {
+        let begin = self.normalized_end;
+        let u = begin + filters.len();
+        let v = u + filters.stride;
+        let reciprocal = v + filters.inputs.next_multiple_of(HALF_LINE);
+        self.normalized_end = reciprocal + HALF_LINE;
+        Spectral { filters: begin, u, v, reciprocal }
     }
 
     /// Weights and biases of a norm, `[channel][place]` in the layout, `[place][pixel]` here.

@@ -21,6 +21,8 @@ pub(crate) struct Plan {
     /// For each number of noise, its place in this engine's vector of noise.
     noise_places: Vec<u32>,
     pub(crate) noise_len: usize,
+    /// The steps before the cosine embedding, where there is one: they give its features.
+    pub(crate) features: Option<Program>,
 }
 
 impl Plan {
@@ -91,6 +93,7 @@ struct Builder {
     end: usize,
     noise_end: usize,
     effective_end: usize,
+    normalized_end: usize,
     divisors: Option<Vec<f32>>,
     /// Whether the first layer is a convolution, so that nobody else reads the observation.
     compact_input: bool,
@@ -173,11 +176,26 @@ impl Builder {
             steps: self.steps,
             parameters_len: padded(self.end),
             effective_len: padded(self.effective_end),
+            normalized_len: padded(self.normalized_end),
             multiply_adds: spec.multiply_adds(),
         };
         let noise_len = padded(self.noise_end);
-        Plan { program, layout, places: self.places, noise_places: self.noise_places, noise_len }
+        let features = features(&program);
+        Plan { program, layout, places: self.places, noise_places: self.noise_places, noise_len, features }
     }
+}
+
+/// The steps whose rows are of observations, where others have rows of fractions: they all come first, and the last
+/// of their slots goes into the embedding.
+fn features(program: &Program) -> Option<Program> {
+    let slots = program.slots.iter().take_while(|slot| !slot.per_fraction).count();
+    if slots == program.slots.len() {
+        return None;
+    }
+    let mut features = program.clone();
+    features.slots.truncate(slots);
+    features.steps.retain(|step| step.output < slots);
+    Some(features)
 }
 
 #[cfg(test)]

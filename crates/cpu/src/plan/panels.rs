@@ -50,6 +50,9 @@ impl Builder {
                 self.step(PanelKind::Linear(dense), &[input], *outputs, per_fraction)
             }
             LayerSpec::Relu => elementwise(self, PanelKind::Activation(Activation::Relu)),
+            &LayerSpec::LeakyRelu { slope } => {
+                elementwise(self, PanelKind::Activation(Activation::LeakyRelu(slope)))
+            }
             LayerSpec::Tanh => elementwise(self, PanelKind::Activation(Activation::Tanh)),
             LayerSpec::Silu => elementwise(self, PanelKind::Activation(Activation::Silu)),
             LayerSpec::Gelu => elementwise(self, PanelKind::Activation(Activation::Gelu)),

@@ -27,6 +27,7 @@ pub fn lengths_are_checked(make: Make<'_>, specs: &[NamedSpec]) {
         wrong_parameters(pair.network.layout().len(), &refused);
         wrong_passes(&inputs, &refused);
         wrong_noise(named.spec.noise_len(), &refused);
+        wrong_features(&inputs, named.spec.features_len(), &refused);
     }
 }
 
@@ -62,6 +63,17 @@ fn wrong_passes(inputs: &Inputs, refused: Refused<'_>) {
     }
     for wrong in [0, outputs / 2, outputs - 1, outputs + 1] {
         refused("a gradient of another batch", &|network| network.backward(&vec![0.0; wrong]));
+    }
+}
+
+/// Features of a network that has none are refused too.
+fn wrong_features(inputs: &Inputs, features: Option<usize>, refused: Refused<'_>) {
+    let all = inputs.batch * features.unwrap_or(1);
+    let lengths = [all - 1, all + 1, all / 2, all];
+    for wrong in lengths.into_iter().filter(|len| features.is_none() || *len != all) {
+        refused("a wrong number of features", &|network| {
+            network.forward_features(Parameters::Online, inputs.observation(), &mut vec![0.0; wrong]);
+        });
     }
 }
 

@@ -23,6 +23,7 @@
 //! );
 //! ```
 
+mod features;
 mod lengths;
 mod noise;
 mod pair;
@@ -31,11 +32,12 @@ mod state;
 mod training;
 mod values;
 
+pub use features::features;
 pub use lengths::lengths_are_checked;
 pub use noise::noise;
 pub use specs::{NamedSpec, specs};
 pub use state::{damaged_state, state_round_trip};
-pub use training::{optimizers, target_updates, trajectory};
+pub use training::{optimizer_reset, optimizers, target_updates, trajectory};
 pub use values::{
     a_forward_between_disturbs_nothing, gradients_are_differences, gradients_of_equal_values, large_values,
     not_a_number_is_not_hidden, values_and_gradients,
@@ -53,15 +55,17 @@ pub type Make<'a> = &'a dyn Fn(&NetworkSpec, OptimizerConfig, &[f32]) -> Box<dyn
 pub type Check = fn(Make<'_>, &[NamedSpec]);
 
 /// All checks, each with its name.
-pub const CHECKS: [(&str, Check); 12] = [
+pub const CHECKS: [(&str, Check); 14] = [
     ("values_and_gradients", values_and_gradients),
     ("gradients_are_differences", gradients_are_differences),
     ("gradients_of_equal_values", gradients_of_equal_values),
     ("large_values", large_values),
     ("a_forward_between_disturbs_nothing", a_forward_between_disturbs_nothing),
     ("not_a_number_is_not_hidden", not_a_number_is_not_hidden),
+    ("features", features),
     ("noise", noise),
     ("trajectory", trajectory),
+    ("optimizer_reset", optimizer_reset),
     ("target_updates", target_updates),
     ("state_round_trip", state_round_trip),
     ("damaged_state", damaged_state),

@@ -2,7 +2,7 @@
 
 use super::super::ReferenceNetwork;
 use super::{Make, NamedSpec, TOLERANCE};
-use crate::network::{NetworkSpec, OptimizerConfig, Parameters, QNetwork};
+use crate::network::{LayerSpec, NetworkSpec, OptimizerConfig, Parameters, QNetwork};
 use crate::{ElementKind, Observation, ObservationBuffer, RandomStream};
 
 /// Observations are drawn again that come nearer than this to where the reference has no slope: there rounding
@@ -217,13 +217,43 @@ impl Pair {
         }
     }
 
-    /// One step of a regression on random values. Gives the outputs that were trained.
+    /// One step of a regression on random values.
     pub(super) fn regress(&mut self, batch: usize, learning_rate: f32, norm: Option<f32>) {
+        self.regress_given(batch, learning_rate, norm);
+    }
+
+    /// As [`regress`](Self::regress); gives what it was on.
+    pub(super) fn regress_given(
+        &mut self,
+        batch: usize,
+        learning_rate: f32,
+        norm: Option<f32>,
+    ) -> (Inputs, Vec<f32>) {
         let inputs = self.inputs(batch);
         let aims = self.numbers(inputs.outputs);
         let Self { network, reference, .. } = self;
         regress(&mut **network, &inputs, &aims, learning_rate, norm);
         regress(reference, &inputs, &aims, learning_rate, norm);
+        (inputs, aims)
+    }
+
+    /// Gives filters with spectral normalisation a greatest singular value far above the others, so that the power
+    /// iteration finds its vectors: where it has not, they are no constants, for which the gradient takes them.
+    pub(super) fn spread_singular_values(&mut self) {
+        let mut parameters = self.network.parameters(Parameters::Online);
+        let mut names = vec![];
+        let walked = self.named.spec.walk(&mut |at| {
+            if let LayerSpec::Convolution { spectral_norm: true, .. } = at.layer {
+                names.push(format!("layers.{}.weight", at.path));
+            }
+        });
+        walked.unwrap_or_else(|error| panic!("{error}"));
+        for tensor in self.network.layout().tensors().iter().filter(|tensor| names.contains(&tensor.name)) {
+            let fan_in = tensor.len() / tensor.shape[0];
+            let shift = 2.0 / (fan_in as f32).sqrt();
+            parameters[tensor.range()].iter_mut().for_each(|weight| *weight += shift);
+        }
+        self.set_parameters(Parameters::Online, &parameters);
     }
 }
 

@@ -21,7 +21,16 @@ impl std::fmt::Display for NamedSpec {
 /// The networks that the checks are run on: every layer by itself, and what they make together. They are small,
 /// and most of their widths are no multiples of anything.
 pub fn specs() -> Vec<NamedSpec> {
-    let lists = [fully_connected(), vectors(), branches(), quantiles(), convolutions(), pools(), wholes()];
+    let lists = [
+        fully_connected(),
+        vectors(),
+        branches(),
+        quantiles(),
+        convolutions(),
+        spectral(),
+        pools(),
+        wholes(),
+    ];
     lists.into_iter().flatten().map(|(name, spec)| NamedSpec { name, spec }).collect()
 }
 
@@ -35,6 +44,16 @@ fn linear(outputs: usize) -> LayerSpec {
 
 fn noisy(outputs: usize) -> LayerSpec {
     LayerSpec::NoisyLinear { outputs, noise: 0.5 }
+}
+
+fn leaky(slope: f32) -> LayerSpec {
+    LayerSpec::LeakyRelu { slope }
+}
+
+/// A convolution with spectral normalisation.
+fn normalized(channels: usize, size: usize, stride: usize, padding: usize) -> LayerSpec {
+    let initialization = Initialization::FanInUniform;
+    LayerSpec::Convolution { channels, size, stride, padding, initialization, spectral_norm: true }
 }
 
 fn norm(axes: NormalizedAxes) -> LayerSpec {
@@ -116,6 +135,7 @@ fn vectors() -> Vec<Named> {
         ("tanh", on_vector(3, 3, 1, vec![linear(17), Tanh, linear(63), Tanh, linear(3)])),
         ("silu", on_vector(17, 1, 1, vec![linear(63), Silu, linear(3), Silu, linear(1)])),
         ("gelu", on_vector(5, 2, 1, vec![linear(17), Gelu, linear(3), Gelu, linear(2)])),
+        ("leaky relu", on_vector(3, 2, 1, vec![linear(17), leaky(0.01), linear(5), leaky(0.25), linear(2)])),
         ("an activation first", on_vector(9, 3, 1, vec![Tanh, linear(3)])),
         (
             "layer norm",
@@ -225,6 +245,36 @@ fn convolutions() -> Vec<Named> {
             on_grid((2, 2, 3), 12, vec![LayerSpec::Flatten, dueling(vec![linear(1)], vec![])]),
         ),
         ("layer norm of frames", on_frames((3, 3, 2), 2, then(&[norm(NormalizedAxes::All)], 2))),
+    ]
+}
+
+/// Filters of one output and of one input, whose matrices have but one singular value, and larger ones.
+fn spectral() -> Vec<Named> {
+    let then = |layers: &[LayerSpec], outputs| [layers, &[LayerSpec::Flatten, linear(outputs)]].concat();
+    let block = residual(vec![RELU, normalized(3, 3, 1, 1), RELU, normalized(3, 3, 1, 1)]);
+    vec![
+        ("a spectral norm of one filter", on_grid((4, 3, 2), 2, then(&[normalized(1, 2, 1, 0), RELU], 2))),
+        ("a spectral norm of one input", on_grid((2, 3, 1), 2, then(&[normalized(9, 1, 1, 0), RELU], 2))),
+        (
+            "spectral norms one behind the other",
+            on_frames(
+                (2, 6, 5),
+                2,
+                then(&[normalized(17, 3, 2, 1), leaky(0.1), normalized(35, 2, 1, 0), RELU], 2),
+            ),
+        ),
+        (
+            "residual blocks with spectral norms",
+            on_frames(
+                (2, 5, 4),
+                2,
+                then(&[LayerSpec::convolution(3, 3, 1, 1), block.clone(), block, RELU], 2),
+            ),
+        ),
+        (
+            "leaky relu of an image",
+            on_grid((3, 3, 2), 2, then(&[LayerSpec::convolution(5, 2, 1, 0), leaky(0.3)], 2)),
+        ),
     ]
 }
 

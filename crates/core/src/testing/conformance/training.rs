@@ -1,6 +1,6 @@
 //! Steps of the optimiser, and what follows them.
 
-use super::pair::{Pair, bits};
+use super::pair::{Pair, bits, regress};
 use super::{Make, NamedSpec, batches};
 use crate::network::{EpsilonForm, OptimizerConfig, Parameters, QNetwork};
 
@@ -82,6 +82,34 @@ pub fn trajectory(make: Make<'_>, specs: &[NamedSpec]) {
             assert_eq!(pair.network.gradient_steps(), step + 1, "gradient steps of {named}");
             pair.compare_parameters(step);
         }
+    }
+}
+
+/// After a reset of the optimiser the next steps are those of a new one, to the bit, and follow the reference's; the
+/// steps that were taken still count.
+///
+/// # Panics
+/// Where it is not so.
+pub fn optimizer_reset(make: Make<'_>, specs: &[NamedSpec]) {
+    for (named, optimizer) in trained(specs) {
+        let mut pair = Pair::new(make, named, optimizer);
+        (0..4).for_each(|_| pair.regress(3, 1e-3, None));
+        let online = pair.network.parameters(Parameters::Online);
+        pair.network.reset_optimizer();
+        pair.reference.reset_optimizer();
+        let kept = pair.network.parameters(Parameters::Online);
+        assert!(bits(&kept) == bits(&online), "a reset of the optimiser changes the parameters of {named}");
+        assert_eq!(pair.network.gradient_steps(), 4, "gradient steps of {named} after a reset");
+        let mut fresh = make(&named.spec, optimizer, &online);
+        for step in 0..3 {
+            let (inputs, aims) = pair.regress_given(3, 1e-3, None);
+            regress(&mut *fresh, &inputs, &aims, 1e-3, None);
+            pair.compare_parameters(step);
+            let [found, expected] =
+                [&*pair.network, &*fresh].map(|network| bits(&network.parameters(Parameters::Online)));
+            assert!(found == expected, "{named} after a reset, step {step}, and a new one: {optimizer:?}");
+        }
+        assert_eq!(pair.network.gradient_steps(), 7, "gradient steps of {named} after a reset");
     }
 }
 

@@ -51,6 +51,7 @@ pub fn gradients_are_differences(make: Make<'_>, specs: &[NamedSpec]) {
         let mut pair = Pair::new(make, named, OptimizerConfig::default());
         let noise = pair.new_noise();
         pair.set_noise(Parameters::Online, Some(&noise));
+        pair.spread_singular_values();
         let inputs = pair.inputs(3);
         let d_output = pair.backward(&inputs);
         let totals = Totals::new(&named.spec, &noise, &inputs, &d_output);
@@ -118,7 +119,7 @@ impl<'a> Totals<'a> {
     }
 }
 
-/// At 0 a ReLU has no slope, and of equal values in a window of a max-pooling the first takes the gradient, row
+/// At 0 a ReLU has no slope and a leaky one that of below, and of equal values in a window of a max-pooling the first takes the gradient, row
 /// by row. The first layer with weights has none but 0 here and biases of −1, 0 and 1, so that it gives the same
 /// at all places of an image.
 ///
@@ -150,7 +151,7 @@ fn keeps_equal_values(layers: &[LayerSpec]) -> bool {
     let (mut weighted, mut keeps) = (0, true);
     for layer in layers {
         match layer {
-            LayerSpec::Relu | LayerSpec::Flatten => {}
+            LayerSpec::Relu | LayerSpec::LeakyRelu { .. } | LayerSpec::Flatten => {}
             LayerSpec::MaxPool { .. } | LayerSpec::AdaptiveMaxPool { .. } => keeps &= weighted < 2,
             LayerSpec::LayerNorm { .. } => keeps = false,
             _ => weighted += 1,

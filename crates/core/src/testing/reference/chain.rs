@@ -84,8 +84,19 @@ impl Chain {
 
     /// What goes through the chain for `x`.
     pub(super) fn forward(&self, values: &Values<'_>, x: &[f64]) -> Trace {
+        self.forward_before(self.nodes.len(), values, x)
+    }
+
+    /// What goes into the cosine embedding for `x`.
+    pub(super) fn features(&self, values: &Values<'_>, x: &[f64]) -> Vec<f64> {
+        let is_embedding = |node: &Node| matches!(node.layer, LayerSpec::CosineEmbedding { .. });
+        let embedding = self.nodes.iter().position(is_embedding).unwrap_or_else(|| panic!("no embedding"));
+        self.forward_before(embedding, values, x).given
+    }
+
+    fn forward_before(&self, end: usize, values: &Values<'_>, x: &[f64]) -> Trace {
         let mut trace = Trace { taken: vec![], branches: vec![], given: x.to_vec() };
-        for node in &self.nodes {
+        for node in &self.nodes[..end] {
             let x = std::mem::take(&mut trace.given);
             let branches: Vec<Trace> =
                 node.branches.iter().map(|branch| branch.forward(values, &x)).collect();

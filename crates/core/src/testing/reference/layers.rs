@@ -16,6 +16,8 @@ pub(super) fn activation(layer: &LayerSpec, x: f64) -> (f64, f64) {
         // Comparisons so that NaN stays NaN.
         LayerSpec::Relu if x < 0.0 => (0.0, 0.0),
         LayerSpec::Relu => (x, if x > 0.0 { 1.0 } else { 0.0 }),
+        LayerSpec::LeakyRelu { .. } if x > 0.0 || x.is_nan() => (x, 1.0),
+        LayerSpec::LeakyRelu { slope } => (f64::from(*slope) * x, f64::from(*slope)),
         LayerSpec::Tanh => (x.tanh(), 1.0 - x.tanh() * x.tanh()),
         LayerSpec::Silu => (x * logistic(x), logistic(x) * (1.0 + x * (1.0 - logistic(x)))),
         LayerSpec::Gelu => (x * normal_distribution(x), normal_distribution(x) + x * normal_density(x)),

@@ -6,6 +6,7 @@ mod layers;
 mod node;
 mod pass;
 mod special;
+mod spectral;
 
 pub use pass::ReferencePass;
 
@@ -139,6 +140,11 @@ impl QNetwork for ReferenceNetwork {
         narrow(&self.trained.pass(&self.spec).forward_through(&self.chain), output);
     }
 
+    fn forward_features(&mut self, parameters: Parameters, observation: Observation<'_>, output: &mut [f32]) {
+        let given = self.given(parameters, observation, &[]);
+        narrow(&given.pass(&self.spec).features_through(&self.chain), output);
+    }
+
     fn set_noise(&mut self, parameters: Parameters, noise: Option<&[f32]>) {
         if let Some(noise) = noise {
             assert_eq!(noise.len(), self.spec.noise_len(), "numbers of noise");
@@ -156,6 +162,10 @@ impl QNetwork for ReferenceNetwork {
 
     fn optimizer_step(&mut self, learning_rate: f32, max_gradient_norm: Option<f32>) {
         self.optimizer.step(learning_rate, max_gradient_norm, &mut self.online, &self.gradient);
+    }
+
+    fn reset_optimizer(&mut self) {
+        self.optimizer.reset();
     }
 
     fn update_target(&mut self, tau: f32) {

@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::chain::{Chain, Trace, Values};
 use super::images::{self, Convolution};
 use super::layers::{self, Gradients};
+use super::spectral::Spectral;
 use crate::network::{LayerSpec, Shape};
 
 /// A layer with the places of its parameters and of its noise.
@@ -29,9 +30,11 @@ impl Node {
                 let (weight, bias) = self.weights(values);
                 layers::linear(&weight, &bias, x)
             }
-            LayerSpec::Relu | LayerSpec::Tanh | LayerSpec::Silu | LayerSpec::Gelu => {
-                x.iter().map(|x| layers::activation(&self.layer, *x).0).collect()
-            }
+            LayerSpec::Relu
+            | LayerSpec::LeakyRelu { .. }
+            | LayerSpec::Tanh
+            | LayerSpec::Silu
+            | LayerSpec::Gelu => x.iter().map(|x| layers::activation(&self.layer, *x).0).collect(),
             LayerSpec::LayerNorm { axes, epsilon } => {
                 let (weight, bias) = self.weights(values);
                 layers::layer_norm((*axes, f64::from(*epsilon), self.input), &weight, &bias, x)
@@ -72,7 +75,11 @@ impl Node {
                 self.add(values, &d, gradient);
                 d.x
             }
-            LayerSpec::Relu | LayerSpec::Tanh | LayerSpec::Silu | LayerSpec::Gelu => {
+            LayerSpec::Relu
+            | LayerSpec::LeakyRelu { .. }
+            | LayerSpec::Tanh
+            | LayerSpec::Silu
+            | LayerSpec::Gelu => {
                 d_y.iter().zip(x).map(|(d, x)| d * layers::activation(&self.layer, *x).1).collect()
             }
             LayerSpec::LayerNorm { axes, epsilon } => {
@@ -114,7 +121,7 @@ impl Node {
     pub(super) fn distance_to_kinks(&self, values: &Values<'_>, x: &[f64]) -> f64 {
         let least = |distances: &mut dyn Iterator<Item = f64>| distances.fold(f64::INFINITY, f64::min);
         match &self.layer {
-            LayerSpec::Relu => least(&mut x.iter().map(|x| x.abs())),
+            LayerSpec::Relu | LayerSpec::LeakyRelu { .. } => least(&mut x.iter().map(|x| x.abs())),
             LayerSpec::CosineEmbedding { .. } => least(&mut self.embedding(values).0.iter().map(|e| e.abs())),
             LayerSpec::MaxPool { .. } | LayerSpec::AdaptiveMaxPool { .. } => {
                 // Equal ones do not count: they are zeros that ReLUs gave, which have no slope.
@@ -133,7 +140,17 @@ impl Node {
         found.unwrap_or_else(|| panic!("{:?} has no {part}", self.layer)).1.clone()
     }
 
-    /// Weights and biases as they are used: with their noise, where there is any.
+    /// What the filters are divided by, where they are.
+    fn spectral(&self, values: &Values<'_>) -> Option<Spectral> {
+        match self.layer {
+            LayerSpec::Convolution { channels, spectral_norm: true, .. } => {
+                Some(Spectral::of(&values.parameters[self.tensor("weight")], channels))
+            }
+            _ => None,
+        }
+    }
+
+    /// Weights and biases as they are used: with their noise, where there is any, or normalised.
     fn weights<'a>(&self, values: &Values<'a>) -> (Cow<'a, [f64]>, Cow<'a, [f64]>) {
         let parameters = values.parameters;
         let read = |part: &str| &parameters[self.tensor(part)];
@@ -145,7 +162,13 @@ impl Node {
             Some((e_weight, e_bias)) => {
                 (noisy("weight", "weight_noise", &e_weight), noisy("bias", "bias_noise", &e_bias))
             }
-            None => (Cow::Borrowed(read("weight")), Cow::Borrowed(read("bias"))),
+            None => {
+                let weight = match self.spectral(values) {
+                    Some(spectral) => Cow::Owned(spectral.normalized(read("weight"))),
+                    None => Cow::Borrowed(read("weight")),
+                };
+                (weight, Cow::Borrowed(read("bias")))
+            }
         }
     }
 
@@ -154,7 +177,13 @@ impl Node {
         let mut add = |part: &str, d: &mut dyn Iterator<Item = f64>| {
             gradient[self.tensor(part)].iter_mut().zip(d).for_each(|(sum, d)| *sum += d);
         };
-        add("weight", &mut d.weight.iter().copied());
+        match self.spectral(values) {
+            Some(spectral) => {
+                let weight = &values.parameters[self.tensor("weight")];
+                add("weight", &mut spectral.gradient(weight, &d.weight).into_iter());
+            }
+            None => add("weight", &mut d.weight.iter().copied()),
+        }
         add("bias", &mut d.bias.iter().copied());
         if let Some((e_weight, e_bias)) = self.factorised_noise(values) {
             add("weight_noise", &mut d.weight.iter().zip(&e_weight).map(|(d, e)| d * e));

@@ -67,6 +67,17 @@ impl ReferencePass<'_> {
         output
     }
 
+    /// What goes into the cosine embedding, `[batch][feature]`. There are no fractions.
+    pub(super) fn features_through(&self, chain: &Chain) -> Vec<f64> {
+        let observations = self.observation.chunks(self.spec.inputs());
+        assert_eq!(self.observation.len() % self.spec.inputs(), 0, "a whole number of observations");
+        let values = Values { parameters: self.parameters, noise: self.noise, fraction: None };
+        let features = observations.map(|observation| {
+            chain.features(&values, &images::channels_first(self.spec.input, observation))
+        });
+        features.collect::<Vec<_>>().concat()
+    }
+
     /// As [`forward_through`](Self::forward_through).
     pub(super) fn gradient_through(&self, chain: &Chain, d_output: &[f64]) -> Vec<f64> {
         let runs = self.runs(chain);

@@ -14,7 +14,7 @@ use super::edges::clear_padding;
 use super::simd::Simd;
 use super::team::Worker;
 use super::tiles::{Panel, transpose};
-use crate::program::{ImageKind, ImageProgram, ImageSlot, ImageStep};
+use crate::program::{Convolution, ImageKind, ImageProgram, ImageSlot, ImageStep};
 
 /// Images of a batch. Whoever makes one vouches for the pointers.
 #[derive(Clone, Copy)]
@@ -24,6 +24,8 @@ pub(super) struct ImagePass<'a> {
     pub(super) full_byte: u8,
     pub(super) observation: Observation<'a>,
     pub(super) parameters: *const f32,
+    /// Normalised filters.
+    pub(super) normalized: *const f32,
 }
 
 /// One sample through all steps.
@@ -38,6 +40,18 @@ impl ImagePass<'_> {
     pub(super) unsafe fn forward(&self, code: Code, sample: usize, slots: *mut f32) {
         // SAFETY: the maker's word.
         unsafe { code.run(ForwardSample { pass: self, sample, slots }) }
+    }
+
+    /// The filters of a convolution as they are used.
+    #[inline(always)]
+    unsafe fn filters(&self, convolution: &Convolution) -> *const f32 {
+        // SAFETY: the convolution is one of the program's.
+        unsafe {
+            match convolution.spectral {
+                Some(spectral) => self.normalized.add(spectral.filters),
+                None => self.parameters.add(convolution.filters.offset),
+            }
+        }
     }
 
     #[inline(always)]
@@ -62,7 +76,7 @@ impl Operation for ForwardSample<'_> {
                 let [input, output] = [step.inputs[0], step.output].map(|slot| program.slots[slot]);
                 match &step.kind {
                     ImageKind::Convolution(convolution) => {
-                        let weights = pass.parameters.add(convolution.filters.offset);
+                        let weights = pass.filters(convolution);
                         let geometry = Geometry { convolution, input, output };
                         Forward { geometry, weights, sample: slots }.run::<S>();
                     }
@@ -289,7 +303,7 @@ impl Operation for TransposeFilters<'_> {
             let share = self.worker.share(convolution.size * convolution.size, 1);
             // SAFETY: the maker vouches for the buffers.
             unsafe {
-                let weights = pass.parameters.add(convolution.filters.offset);
+                let weights = pass.filters(convolution);
                 let transposed = self.of.transposed.add(transposed);
                 convolution::transpose_filters::<S>(convolution, input, weights, transposed, share);
             }

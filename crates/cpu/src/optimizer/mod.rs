@@ -1,13 +1,13 @@
 //! The optimiser of a network: its state, and what of a step is worked out once, not once an element.
 
-use deepq_core::network::{EpsilonForm, OptimizerConfig, SpecError};
-use deepq_core::{StateError, StateReader, StateWriter, power};
+mod numbers;
 
+use deepq_core::network::{OptimizerConfig, SpecError};
+use deepq_core::{StateError, StateReader, StateWriter};
+
+use self::numbers::numbers;
 use crate::aligned::AlignedBuffer;
-use crate::kernels::{
-    AdamStep, Decay, Formula, Kernels, MOST_SLOTS, OptimizerStep, RmsPropStep, SgdStep, Stretch, Team,
-    partial_sums,
-};
+use crate::kernels::{Kernels, MOST_SLOTS, OptimizerStep, Stretch, Team, partial_sums};
 use crate::plan::Plan;
 
 /// The greatest count of steps that is loaded: no run counts further.
@@ -18,6 +18,8 @@ const MOST_STEPS: u64 = 1 << 62;
 pub(crate) struct OptimizerState {
     config: OptimizerConfig,
     gradient_steps: u64,
+    /// Those since the last reset, which the means are corrected for.
+    steps_since_reset: u64,
     /// Vectors as long as the parameters; those that this optimiser has no use for are empty.
     slots: [AlignedBuffer; MOST_SLOTS],
     /// The sums of squares of the gradient's chunks.
@@ -37,12 +39,24 @@ impl OptimizerState {
         }
         let used = config.state_vectors();
         let slots = std::array::from_fn(|slot| AlignedBuffer::zeros(if slot < used { len } else { 0 }));
-        Ok(Self { config, gradient_steps: 0, slots, partial: vec![0.0; partial_sums(len)] })
+        Ok(Self {
+            config,
+            gradient_steps: 0,
+            steps_since_reset: 0,
+            slots,
+            partial: vec![0.0; partial_sums(len)],
+        })
     }
 
     /// The number of steps taken.
     pub(crate) fn gradient_steps(&self) -> u64 {
         self.gradient_steps
+    }
+
+    /// Back to before the first step, but for the number of steps taken.
+    pub(crate) fn reset(&mut self) {
+        self.steps_since_reset = 0;
+        self.slots.iter_mut().for_each(|slot| slot.fill(0.0));
     }
 
     /// One step along `gradient`, scaled down to the norm `max_gradient_norm` where it is longer. The team shares
@@ -66,8 +80,9 @@ impl OptimizerState {
     /// Counts a step and works out its numbers.
     fn begin(&mut self, learning_rate: f32, gradient_scale: f32) -> OptimizerStep {
         self.gradient_steps += 1;
+        self.steps_since_reset += 1;
         let rate = f64::from(learning_rate);
-        let (formula, decay) = numbers(&self.config, self.gradient_steps, rate);
+        let (formula, decay) = numbers(&self.config, self.steps_since_reset, rate);
         OptimizerStep { gradient_scale, decay, formula }
     }
 
@@ -77,10 +92,11 @@ impl OptimizerState {
         Stretch { parameters, gradient, slots }
     }
 
-    /// Writes the step count and the state, in the order of the plan's layout.
+    /// Writes the step counts and the state, in the order of the plan's layout.
     pub(crate) fn save(&self, plan: &Plan, state: &mut StateWriter) {
         state.tag(self.names().0);
         state.u64(self.gradient_steps);
+        state.u64(self.steps_since_reset);
         for slot in &self.slots[..self.config.state_vectors()] {
             state.f32_slice(&plan.canonical(slot));
         }
@@ -94,6 +110,7 @@ impl OptimizerState {
         let (tag, names) = self.names();
         state.tag(tag)?;
         let gradient_steps = state.u64_at_most("the optimiser's steps", MOST_STEPS)?;
+        let steps_since_reset = state.u64_at_most("its steps since the last reset", gradient_steps)?;
         let mut vectors = Vec::new();
         for what in names {
             let mut values = vec![0.0; plan.layout.len()];
@@ -101,7 +118,7 @@ impl OptimizerState {
             vectors.push(values);
         }
         // Only now: a state that does not fit must leave everything as it was.
-        self.gradient_steps = gradient_steps;
+        (self.gradient_steps, self.steps_since_reset) = (gradient_steps, steps_since_reset);
         for (values, slot) in vectors.iter().zip(&mut self.slots) {
             plan.take_canonical(values, slot);
         }
@@ -141,99 +158,6 @@ fn names(config: &OptimizerConfig) -> Option<(&'static str, &'static [&'static s
         OptimizerConfig::Sgd { momentum, .. } if momentum > 0.0 => ("sgd-momentum", &[MOMENTUM]),
         OptimizerConfig::Sgd { .. } => ("sgd", &[]),
         _ => return None,
-    })
-}
-
-/// The numbers of step number `count`, counted from 1. All are worked out in double precision, as PyTorch does.
-fn numbers(config: &OptimizerConfig, count: u64, rate: f64) -> (Formula, Decay) {
-    match *config {
-        OptimizerConfig::Adam { beta1, beta2, epsilon, epsilon_form, weight_decay } => {
-            let root_scale = 1.0 / (1.0 - power(beta2, count)).sqrt();
-            // The kernel adds to the scaled root: scaling what is added too is adding before the scaling.
-            let epsilon = match epsilon_form {
-                EpsilonForm::Uncorrected => epsilon * root_scale,
-                _ => epsilon,
-            };
-            let step_size = rate / (1.0 - power(beta1, count));
-            (adam([beta1, beta2], step_size, root_scale, epsilon), in_gradient(weight_decay))
-        }
-        OptimizerConfig::AdamW { beta1, beta2, epsilon, weight_decay } => {
-            let root_scale = 1.0 / (1.0 - power(beta2, count)).sqrt();
-            let step_size = rate / (1.0 - power(beta1, count));
-            (adam([beta1, beta2], step_size, root_scale, epsilon), decoupled(rate * weight_decay))
-        }
-        OptimizerConfig::RAdam { beta1, beta2, epsilon, weight_decay, decoupled_weight_decay } => {
-            let decay = match decoupled_weight_decay {
-                true => decoupled(rate * weight_decay),
-                false => in_gradient(weight_decay),
-            };
-            let step_size = rate / (1.0 - power(beta1, count));
-            let formula = match rectification(beta2, count) {
-                Some(factor) => adam([beta1, beta2], step_size * factor, 1.0, epsilon),
-                // Divided by 0 · root + 1.
-                None => adam([beta1, beta2], step_size, 0.0, 1.0),
-            };
-            (formula, decay)
-        }
-        OptimizerConfig::RmsProp {
-            alpha,
-            epsilon,
-            epsilon_inside_root,
-            momentum,
-            centered,
-            weight_decay,
-        } => {
-            let epsilon = epsilon as f32;
-            let (epsilon_inside, epsilon_outside) =
-                if epsilon_inside_root { (epsilon, 0.0) } else { (0.0, epsilon) };
-            let step = RmsPropStep {
-                alpha: alpha as f32,
-                one_minus_alpha: (1.0 - alpha) as f32,
-                epsilon_inside,
-                epsilon_outside,
-                momentum: momentum as f32,
-                learning_rate: rate as f32,
-            };
-            (Formula::RmsProp { step, centered, momentum: momentum > 0.0 }, in_gradient(weight_decay))
-        }
-        OptimizerConfig::Sgd { momentum, nesterov, weight_decay } => {
-            let step = SgdStep { momentum: momentum as f32, learning_rate: rate as f32 };
-            (Formula::Sgd { step, momentum: momentum > 0.0, nesterov }, in_gradient(weight_decay))
-        }
-        ref other => unreachable!("an optimiser that `new` refuses: {other:?}"),
-    }
-}
-
-fn adam([beta1, beta2]: [f64; 2], step_size: f64, root_scale: f64, epsilon: f64) -> Formula {
-    Formula::Adam(AdamStep {
-        one_minus_beta1: (1.0 - beta1) as f32,
-        beta2: beta2 as f32,
-        one_minus_beta2: (1.0 - beta2) as f32,
-        step_size: step_size as f32,
-        root_scale: root_scale as f32,
-        epsilon: epsilon as f32,
-    })
-}
-
-fn in_gradient(share: f64) -> Decay {
-    if share == 0.0 { Decay::None } else { Decay::InGradient(share as f32) }
-}
-
-/// Rounded as PyTorch rounds it: with numbers of single precision, less than 3e-8 a step is lost, there and here.
-fn decoupled(share: f64) -> Decay {
-    if share == 0.0 { Decay::None } else { Decay::Decoupled((1.0 - share) as f32) }
-}
-
-/// RAdam's factor of step `count`, the correction of the mean square included; none where the variance of so few
-/// gradients is not known (Liu et al. 2020).
-fn rectification(beta2: f64, count: u64) -> Option<f64> {
-    let decayed = power(beta2, count);
-    let correction = 1.0 - decayed;
-    let most = 2.0 / (1.0 - beta2) - 1.0;
-    let length = most - 2.0 * count as f64 * decayed / correction;
-    (length > 5.0).then(|| {
-        let squared = (length - 4.0) * (length - 2.0) * most / ((most - 4.0) * (most - 2.0) * length);
-        (squared * correction).sqrt()
     })
 }
 
@@ -466,15 +390,6 @@ mod tests {
         assert_eq!(clipping_scale(1.0, 0.0), 1.0);
         assert_eq!(clipping_scale(1.0, f64::NAN), 1.0);
         assert_eq!(clipping_scale(1.0, f64::INFINITY), 0.0);
-    }
-
-    #[test]
-    fn rectification_begins_with_the_sixth_step() {
-        let steps: Vec<bool> = (1..8).map(|count| rectification(0.999, count).is_some()).collect();
-        assert_eq!(steps, [false, false, false, false, false, true, true]);
-        assert!((1..10_000).all(|count| rectification(0.6, count).is_none()), "never known for short means");
-        let late = rectification(0.999, 1_000_000).unwrap();
-        assert!((late - 1.0).abs() < 1e-12, "{late}");
     }
 
     #[test]
