@@ -23,6 +23,7 @@
 //! );
 //! ```
 
+mod in_place;
 mod lengths;
 mod noise;
 mod pair;
@@ -31,6 +32,7 @@ mod state;
 mod training;
 mod values;
 
+pub use in_place::parameters_in_place;
 pub use lengths::lengths_are_checked;
 pub use noise::noise;
 pub use specs::{NamedSpec, specs};
@@ -53,7 +55,7 @@ pub type Make<'a> = &'a dyn Fn(&NetworkSpec, OptimizerConfig, &[f32]) -> Box<dyn
 pub type Check = fn(Make<'_>, &[NamedSpec]);
 
 /// All checks, each with its name.
-pub const CHECKS: [(&str, Check); 12] = [
+pub const CHECKS: [(&str, Check); 13] = [
     ("values_and_gradients", values_and_gradients),
     ("gradients_are_differences", gradients_are_differences),
     ("gradients_of_equal_values", gradients_of_equal_values),
@@ -61,6 +63,7 @@ pub const CHECKS: [(&str, Check); 12] = [
     ("a_forward_between_disturbs_nothing", a_forward_between_disturbs_nothing),
     ("not_a_number_is_not_hidden", not_a_number_is_not_hidden),
     ("noise", noise),
+    ("parameters_in_place", parameters_in_place),
     ("trajectory", trajectory),
     ("target_updates", target_updates),
     ("state_round_trip", state_round_trip),
