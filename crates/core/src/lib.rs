@@ -34,6 +34,7 @@ mod schedule;
 mod self_acting;
 mod space;
 pub mod state;
+pub mod streaming;
 pub mod testing;
 mod vector_env;
 
@@ -51,4 +52,5 @@ pub use schedule::{Period, Progress, Schedule, power};
 pub use self_acting::{LearnerError, StepOutcome};
 pub use space::{BoxSpace, ElementKind, Observation, ObservationBuffer, ObservationMut, Space};
 pub use state::{StateError, StateReader, StateWriter};
+pub use streaming::{EligibilityTrace, StreamingConfig, StreamingLearner, TraceCut};
 pub use vector_env::{FinishedEpisode, VectorEnv, consecutive_seeds};
