@@ -25,8 +25,12 @@ fn vector_env(make_env: &dyn Fn() -> Box<dyn Env>) -> VectorEnv {
 }
 
 fn network(spec: &NetworkSpec, seed: u64) -> Box<dyn QNetwork> {
+    network_with(OptimizerConfig::default(), spec, seed)
+}
+
+fn network_with(optimizer: OptimizerConfig, spec: &NetworkSpec, seed: u64) -> Box<dyn QNetwork> {
     let initial = spec.initial_parameters(&mut RandomStream::new(seed, "initialization", 0)).unwrap();
-    Box::new(ReferenceNetwork::new(spec, OptimizerConfig::default(), &initial))
+    Box::new(ReferenceNetwork::new(spec, optimizer, &initial))
 }
 
 /// A learner with its first observations.
@@ -148,8 +152,13 @@ fn row_5_one_gradient_step_is_the_one_computed_apart() {
     let make_env: MakeEnv = || Box::new(Chain::new(3));
     let config = RolloutConfig { steps: 17, minibatches: 1, epochs: 1, ..CONFIG };
     let spec = mlp(&make_env, &[]);
-    let mut learner = learner(&make_env, &spec, config, 5);
-    let mut copy = network(&spec, 5);
+    // Adam's first step does not show how long a gradient is.
+    let plain = OptimizerConfig::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 };
+    let network = || network_with(plain, &spec, 5);
+    let policy = Box::new(EpsilonGreedy::new(5, ENVS, 2));
+    let mut learner = RolloutLearner::new(vector_env(&make_env), policy, network(), config, 5).unwrap();
+    learner.reset(&[5, 6, 7, 8]).unwrap();
+    let mut copy = network();
     let played = replay(&mut learner, &mut *copy, make_env, &[5, 6, 7, 8]);
     let Replayed { observations, actions, reward, terminated, truncated, bootstrap } = &played;
     assert!(terminated.contains(&true) && truncated.contains(&true), "ends of both kinds");

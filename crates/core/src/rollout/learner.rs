@@ -201,7 +201,7 @@ impl RolloutLearner {
         self.buffer.compute_returns(gamma, lambda);
         let mut learned = LearnMetrics::default();
         for _ in 0..epochs {
-            self.shuffle_transitions();
+            shuffled(&mut self.shuffle, &mut self.order);
             for minibatch in 0..minibatches {
                 let rate = learning_rate(self.network.gradient_steps());
                 let LearnMetrics { loss, q_mean, .. } = self.train_on(minibatch, rate);
@@ -214,16 +214,6 @@ impl RolloutLearner {
         learned.loss /= gradient_steps as f32;
         learned.q_mean /= gradient_steps as f32;
         StepOutcome { gradient_steps: gradient_steps as u64, learned: Some(learned) }
-    }
-
-    /// Draws an order, each equally likely (Fisher & Yates).
-    fn shuffle_transitions(&mut self) {
-        let Self { order, shuffle, .. } = self;
-        // From the same order each time, so that no order is part of the state.
-        order.iter_mut().zip(0..).for_each(|(entry, index)| *entry = index);
-        for last in (1..order.len()).rev() {
-            order.swap(last, shuffle.below(last + 1));
-        }
     }
 
     /// One gradient step on ½·(G − Q(s, a))², the mean over the minibatch. The ½ is purejaxql's; learning rates
@@ -281,5 +271,33 @@ impl RolloutLearner {
         self.shuffle.load_state(state)?;
         self.acting_noise.load_state(state)?;
         self.learning_noise.load_state(state)
+    }
+}
+
+/// Writes the numbers from 0 on in an order that is drawn, each equally likely (Fisher & Yates).
+fn shuffled(stream: &mut RandomStream, order: &mut [u32]) {
+    // From the same order each time, so that no order is part of the state.
+    order.iter_mut().zip(0..).for_each(|(entry, index)| *entry = index);
+    for last in (1..order.len()).rev() {
+        order.swap(last, stream.below(last + 1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_order_is_equally_likely() {
+        let mut stream = RandomStream::new(1, "test", 0);
+        let mut counts = std::collections::BTreeMap::new();
+        let mut order = [7; 3];
+        for _ in 0..6_000 {
+            shuffled(&mut stream, &mut order);
+            *counts.entry(order).or_insert(0) += 1;
+        }
+        let chi_squared: f64 = counts.values().map(|count| (f64::from(*count) - 1e3).powi(2) / 1e3).sum();
+        assert!(counts.len() == 6 && chi_squared < 20.5, "p < 0.001 for 5 degrees of freedom: {counts:?}");
+        assert!(counts.keys().all(|order| (0..3).all(|index| order.contains(&index))));
     }
 }
