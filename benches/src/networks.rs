@@ -2,7 +2,7 @@
 //! gathered, the target network's greatest values taken, the online network's Huber TD errors, their gradient, and one
 //! step of Adam; the target is copied every 500 steps. It is what [`Learner::learn`] does in a training.
 
-use deepq::loss::{ErrorFunction, Loss, QLearning};
+use deepq::loss::{ErrorFunction, ExpectedLoss, Loss, TargetRule};
 use deepq::network::{Initialization, NetworkSpec, OptimizerConfig, QNetwork};
 use deepq::replay::{ReplayStore, ReplayStoreConfig, Sampler, SamplerConfig};
 use deepq::{
@@ -253,8 +253,8 @@ impl Training {
     }
 }
 
-pub(crate) fn huber() -> QLearning {
-    QLearning::new(ErrorFunction::Huber { kappa: HUBER_KAPPA }, false)
+pub(crate) fn huber() -> ExpectedLoss {
+    ExpectedLoss::new(TargetRule::Q_LEARNING, ErrorFunction::Huber { kappa: HUBER_KAPPA })
 }
 
 #[cfg(test)]

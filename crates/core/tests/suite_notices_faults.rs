@@ -66,6 +66,12 @@ enum Fault {
     NanHidden,
     /// Bytes are taken as 0 to 255.
     BytesNotDivided,
+    /// The gradient is not copied to its end.
+    GradientCutOff,
+    /// A direction is added to the other parameters too.
+    AddedToBoth,
+    /// A direction is added once, however long the step.
+    StepIgnored,
     /// Too few parameters are taken for the first ones.
     LengthUnchecked,
 }
@@ -251,6 +257,21 @@ impl QNetwork for Faulty {
         gradient
     }
 
+    fn copy_gradient(&self, values: &mut [f32]) {
+        self.inner.copy_gradient(values);
+        if self.has(Fault::GradientCutOff) {
+            values[self.inner.layout().len() - 1] = 0.0;
+        }
+    }
+
+    fn add_to_parameters(&mut self, which: Parameters, step: f32, direction: &[f32]) {
+        let step = if self.has(Fault::StepIgnored) { 1.0 } else { step };
+        self.inner.add_to_parameters(which, step, direction);
+        if self.has(Fault::AddedToBoth) && which == Parameters::Online {
+            self.inner.add_to_parameters(Parameters::Target, step, direction);
+        }
+    }
+
     fn gradient_steps(&self) -> u64 {
         self.steps.unwrap_or(0) + self.inner.gradient_steps()
     }
@@ -326,6 +347,9 @@ fn every_fault_of_a_network_is_noticed() {
         (Fault::HalfLoaded, conformance::damaged_state),
         (Fault::NanHidden, conformance::not_a_number_is_not_hidden),
         (Fault::BytesNotDivided, conformance::values_and_gradients),
+        (Fault::GradientCutOff, conformance::parameters_in_place),
+        (Fault::AddedToBoth, conformance::parameters_in_place),
+        (Fault::StepIgnored, conformance::parameters_in_place),
         (Fault::LengthUnchecked, conformance::lengths_are_checked),
     ];
     let mut specs = conformance::specs();

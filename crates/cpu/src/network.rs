@@ -320,6 +320,18 @@ impl QNetwork for CpuNetwork {
         self.plan.canonical(&self.gradient)
     }
 
+    fn copy_gradient(&self, values: &mut [f32]) {
+        self.plan.copy_canonical(&self.gradient, values);
+    }
+
+    fn add_to_parameters(&mut self, which: Parameters, step: f32, direction: &[f32]) {
+        let set = match which {
+            Parameters::Online => &mut self.online,
+            Parameters::Target => &mut self.target,
+        };
+        self.plan.add_canonical(step, direction, set.values_mut());
+    }
+
     fn gradient_steps(&self) -> u64 {
         self.optimizer.gradient_steps()
     }

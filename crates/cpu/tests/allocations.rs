@@ -8,8 +8,11 @@ use std::cell::Cell;
 
 use common::{mlp, network, numbers};
 use deepq_core::network::{InputShape, LayerSpec, NetworkSpec, Parameters, QNetwork};
-use deepq_core::testing::conformance;
-use deepq_core::{Observation, RandomStream};
+use deepq_core::testing::{Chain, conformance};
+use deepq_core::{
+    Env, EpsilonGreedy, Observation, RandomStream, RolloutConfig, RolloutLearner, StreamingConfig,
+    StreamingLearner, VectorEnv,
+};
 use deepq_cpu::{CpuNetwork, InstructionSet};
 
 struct Counting;
@@ -111,4 +114,44 @@ fn no_optimizer_allocates() {
         }
         assert_eq!(ALLOCATIONS.get() - before, 0, "{optimizer:?}");
     }
+}
+
+fn chains(count: usize) -> (VectorEnv, Box<EpsilonGreedy>) {
+    let envs = (0..count).map(|_| Box::new(Chain::new(3)) as Box<dyn Env>).collect();
+    (VectorEnv::new(envs).unwrap(), Box::new(EpsilonGreedy::new(1, count, 2)))
+}
+
+/// Collecting, with episodes that end in both ways, and learning.
+#[test]
+fn pqn_allocates_nothing() {
+    let mut spec = mlp(&[3, 24, 2]);
+    spec.layers[2] = LayerSpec::NoisyLinear { outputs: 2, noise: 0.5 };
+    let network = Box::new(network(&spec, 1, InstructionSet::detect()));
+    let (envs, policy) = chains(8);
+    let config = RolloutConfig { steps: 8, minibatches: 4, ..RolloutConfig::default() };
+    let mut learner = RolloutLearner::new(envs, policy, network, config, 1).unwrap();
+    learner.reset(&[1, 2, 3, 4, 5, 6, 7, 8]).unwrap();
+    let mut rollouts = |count: usize| {
+        for _ in 0..count * config.steps {
+            learner.step(0.5, |_| 1e-3).unwrap();
+        }
+    };
+    rollouts(1);
+    let before = ALLOCATIONS.get();
+    rollouts(10);
+    assert_eq!(ALLOCATIONS.get() - before, 0);
+}
+
+#[test]
+fn learning_from_a_stream_allocates_nothing() {
+    let network = Box::new(network(&mlp(&[3, 24, 2]), 1, InstructionSet::detect()));
+    let (envs, policy) = chains(1);
+    let mut learner = StreamingLearner::new(envs, policy, network, StreamingConfig::default(), 1).unwrap();
+    learner.reset(&[1]).unwrap();
+    learner.step(0.5, 1.0).unwrap();
+    let before = ALLOCATIONS.get();
+    for _ in 0..100 {
+        learner.step(0.5, 1.0).unwrap();
+    }
+    assert_eq!(ALLOCATIONS.get() - before, 0);
 }

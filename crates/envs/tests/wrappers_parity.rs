@@ -8,8 +8,8 @@ use deepq_core::{
 };
 use deepq_envs::make;
 use deepq_envs::wrappers::{
-    ActionRepeat, ClipReward, FlattenObservation, FrameStack, NormalizeObservation, ObservationStatistics,
-    RecordEpisodeStatistics, ScaleReward, TimeLimit,
+    ActionRepeat, ClipReward, FlattenObservation, FrameStack, NormalizeObservation, NormalizeReward,
+    ObservationStatistics, RecordEpisodeStatistics, ScaleReward, TimeLimit,
 };
 use serde::Deserialize;
 
@@ -20,15 +20,17 @@ struct Given {
     spec: EnvSpec,
     observations: Vec<Vec<f32>>,
     next: usize,
+    /// One a step; nothing where there are no more.
+    steps: std::vec::IntoIter<Step>,
 }
 
 impl Given {
     fn new(space: Space, observations: Vec<Vec<f32>>) -> Self {
-        Self { spec: EnvSpec::new("Given", space, 2), observations, next: 0 }
+        Self { spec: EnvSpec::new("Given", space, 2), observations, next: 0, steps: vec![].into_iter() }
     }
 
     fn give(&mut self, observation: ObservationMut<'_>) {
-        let values = &self.observations[self.next];
+        let values = &self.observations[self.next % self.observations.len()];
         self.next += 1;
         match observation {
             ObservationMut::F32(to) => to.copy_from_slice(values),
@@ -49,7 +51,7 @@ impl Env for Given {
 
     fn step(&mut self, _action: usize, observation: ObservationMut<'_>) -> Result<Step, EnvError> {
         self.give(observation);
-        Ok(Step::default())
+        Ok(self.steps.next().unwrap_or_default())
     }
 
     fn save_state(&self, _state: &mut StateWriter) {}
@@ -232,6 +234,58 @@ fn observations_are_normalised_as_gymnasium_does_with_float32_within_a_tolerance
         for ((found, expected), tolerance) in found.iter().zip(f32s(expected)).zip([1e-5, 1e-5, 5e-3, 5e-3]) {
             assert!((found - expected).abs() < tolerance, "step {step}: {found} instead of {expected}");
         }
+    }
+}
+
+#[derive(Deserialize)]
+struct NormalizedRewards {
+    given: Vec<(String, bool, bool)>,
+    cases: Vec<RewardCase>,
+}
+
+#[derive(Deserialize)]
+struct RewardCase {
+    gamma: f64,
+    epsilon: f64,
+    rewards: Vec<String>,
+    mean: String,
+    variance: String,
+}
+
+#[test]
+fn rewards_are_normalised_as_gymnasium_does() {
+    let record: NormalizedRewards = fixture("gymnasium/normalize_reward.json");
+    let steps: Vec<Step> = record
+        .given
+        .iter()
+        .map(|(reward, terminated, truncated)| Step {
+            reward: f64_of(reward),
+            terminated: *terminated,
+            truncated: *truncated,
+        })
+        .collect();
+    assert!(steps.iter().any(|step| step.terminated && !step.truncated));
+    assert!(steps.iter().any(|step| step.truncated && !step.terminated));
+    assert_eq!(record.cases.len(), 4);
+    for RewardCase { gamma, epsilon, rewards, mean, variance } in record.cases {
+        let mut given = Given::new(BoxSpace::vector(&[-1.0], &[1.0]).into(), vec![vec![0.0]]);
+        given.steps = steps.clone().into_iter();
+        let mut env = NormalizeReward::new(given, gamma, epsilon).unwrap();
+        let mut observation = [0.0];
+        env.reset(None, ObservationMut::F32(&mut observation)).unwrap();
+        for (index, (expected, given)) in rewards.iter().zip(&steps).enumerate() {
+            let step = env.step(0, ObservationMut::F32(&mut observation)).unwrap();
+            let (found, expected) = (step.reward, f64_of(expected));
+            assert_eq!(found.to_bits(), expected.to_bits(), "γ {gamma}, step {index}: {found}, {expected}");
+            assert_eq!((step.terminated, step.truncated), (given.terminated, given.truncated));
+            if step.ended() {
+                env.reset(None, ObservationMut::F32(&mut observation)).unwrap();
+            }
+        }
+        assert_eq!(rewards.len(), steps.len());
+        assert_eq!((env.mean().to_bits(), env.variance().to_bits()), {
+            (f64_of(&mean).to_bits(), f64_of(&variance).to_bits())
+        });
     }
 }
 

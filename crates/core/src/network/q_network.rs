@@ -116,6 +116,27 @@ pub trait QNetwork: Send {
     /// [`layout`](Self::layout).
     fn gradient(&self) -> Vec<f32>;
 
+    /// As [`gradient`](Self::gradient), written to `values`. The engines of deepq allocate nothing for it.
+    ///
+    /// # Panics
+    /// If there is room for more or fewer values than [`ParameterLayout::len`].
+    fn copy_gradient(&self, values: &mut [f32]) {
+        values.copy_from_slice(&self.gradient());
+    }
+
+    /// `parameters ← parameters + step · direction`, with `direction` in the order of [`layout`](Self::layout):
+    /// an update that is not the optimiser's, which does not hear of it. The engines of deepq allocate nothing
+    /// for it.
+    ///
+    /// # Panics
+    /// If there are more or fewer of them than [`ParameterLayout::len`].
+    fn add_to_parameters(&mut self, which: Parameters, step: f32, direction: &[f32]) {
+        let mut values = self.parameters(which);
+        assert_eq!(direction.len(), values.len(), "one value a parameter is needed");
+        values.iter_mut().zip(direction).for_each(|(value, direction)| *value += step * direction);
+        self.set_parameters(which, &values);
+    }
+
     /// The number of optimiser steps taken, those before a [`reset_optimizer`](Self::reset_optimizer) included.
     fn gradient_steps(&self) -> u64;
 

@@ -6,8 +6,9 @@ use deepq_core::{Env, EnvError};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ActionRepeat, ClipReward, FlattenObservation, FrameStack, NormalizeObservation, ObservationStatistics,
-    ScaleReward, StickyActions, TimeLimit, frame_stack, normalize_observation, reward, sticky_actions,
+    ActionRepeat, ClipReward, FlattenObservation, FrameStack, NormalizeObservation, NormalizeReward,
+    ObservationStatistics, ScaleReward, StickyActions, TimeLimit, frame_stack, normalize_observation,
+    normalize_reward, reward, sticky_actions,
 };
 
 /// One wrapper and its settings, as a table of a configuration:
@@ -54,6 +55,15 @@ pub enum WrapperConfig {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         clip: Option<f64>,
     },
+    /// [`NormalizeReward`].
+    NormalizeReward {
+        /// The discount factor of the return, 0.99 where nothing is said: the learner's is what one wants.
+        #[serde(default = "normalize_reward_gamma")]
+        gamma: f64,
+        /// What is added to the variance, 10⁻⁸ where nothing is said.
+        #[serde(default = "normalize_reward_epsilon")]
+        epsilon: f64,
+    },
     /// [`StickyActions`].
     StickyActions {
         /// The probability of the action before being taken once more.
@@ -64,6 +74,14 @@ pub enum WrapperConfig {
         /// Times an action is taken.
         times: u32,
     },
+}
+
+fn normalize_reward_gamma() -> f64 {
+    0.99
+}
+
+fn normalize_reward_epsilon() -> f64 {
+    1e-8
 }
 
 /// The statistics that [`WrapperConfig::NormalizeObservation`] normalises by.
@@ -85,6 +103,7 @@ impl WrapperConfig {
             Self::ScaleReward { .. } => "scale-reward",
             Self::FlattenObservation {} => "flatten-observation",
             Self::NormalizeObservation { .. } => "normalize-observation",
+            Self::NormalizeReward { .. } => "normalize-reward",
             Self::StickyActions { .. } => "sticky-actions",
             Self::ActionRepeat { .. } => "action-repeat",
         }
@@ -106,6 +125,7 @@ impl WrapperConfig {
             Self::NormalizeObservation { clip } => {
                 clip.map_or(Ok(()), |clip| normalize_observation::check_clip(clip as f32))
             }
+            Self::NormalizeReward { gamma, epsilon } => normalize_reward::check(gamma, epsilon),
             Self::StickyActions { probability } => sticky_actions::check_probability(probability),
             Self::ActionRepeat { times } => positive("action-repeat: times", times).map(drop),
         }
@@ -148,6 +168,9 @@ pub fn wrap(
                 None => Box::new(normalized),
             }
         }
+        WrapperConfig::NormalizeReward { gamma, epsilon } => {
+            Box::new(NormalizeReward::new(env, gamma, epsilon)?)
+        }
         WrapperConfig::StickyActions { probability } => Box::new(StickyActions::new(env, probability)?),
         WrapperConfig::ActionRepeat { times } => {
             Box::new(ActionRepeat::new(env, positive("action-repeat: times", times)?))
@@ -160,7 +183,7 @@ mod tests {
     use super::super::testing::{reset, step};
     use super::*;
 
-    const ALL: [&str; 9] = [
+    const ALL: [&str; 10] = [
         "kind = \"time-limit\"\nepisode_steps = 5\n",
         "kind = \"frame-stack\"\nframes = 4\n",
         "kind = \"clip-reward\"\nlow = -inf\nhigh = 1.0\n",
@@ -168,6 +191,7 @@ mod tests {
         "kind = \"flatten-observation\"\n",
         "kind = \"normalize-observation\"\n",
         "kind = \"normalize-observation\"\nclip = 10.0\n",
+        "kind = \"normalize-reward\"\ngamma = 0.99\nepsilon = 0.00000001\n",
         "kind = \"sticky-actions\"\nprobability = 0.25\n",
         "kind = \"action-repeat\"\ntimes = 4\n",
     ];
@@ -223,6 +247,8 @@ mod tests {
             ("kind = 'clip-reward'\nlow = nan\nhigh = 1.0", "found low = NaN and high = 1"),
             ("kind = 'scale-reward'\nfactor = 0.0", "a finite number other than 0, found 0"),
             ("kind = 'normalize-observation'\nclip = -1.0", "clip is a number above 0, found -1"),
+            ("kind = 'normalize-reward'\ngamma = 1.5", "gamma is a number from 0 to 1, found 1.5"),
+            ("kind = 'normalize-reward'\nepsilon = 0.0", "epsilon is a finite number above 0, found 0"),
             ("kind = 'sticky-actions'\nprobability = 1.5", "from 0 up to but not including 1, found 1.5"),
             ("kind = 'action-repeat'\ntimes = 0", "action-repeat: times is a whole number from 1, found 0"),
         ] {

@@ -38,6 +38,12 @@ fn wrong_parameters(count: usize, refused: Refused<'_>) {
         refused("a wrong number of parameters", &|network| {
             network.set_parameters(Parameters::Online, &vec![0.0; wrong]);
         });
+        refused("a wrong number of parameters to add", &|network| {
+            network.add_to_parameters(Parameters::Online, 1.0, &vec![0.0; wrong]);
+        });
+        refused("room for a wrong number of parameters", &|network| {
+            network.copy_gradient(&mut vec![0.0; wrong]);
+        });
     }
 }
 

@@ -23,7 +23,11 @@
 //! );
 //! ```
 
+<<<<<<< HEAD
 mod features;
+=======
+mod in_place;
+>>>>>>> pqn
 mod lengths;
 mod noise;
 mod pair;
@@ -32,7 +36,11 @@ mod state;
 mod training;
 mod values;
 
+<<<<<<< HEAD
 pub use features::features;
+=======
+pub use in_place::parameters_in_place;
+>>>>>>> pqn
 pub use lengths::lengths_are_checked;
 pub use noise::noise;
 pub use specs::{NamedSpec, specs};
@@ -55,7 +63,11 @@ pub type Make<'a> = &'a dyn Fn(&NetworkSpec, OptimizerConfig, &[f32]) -> Box<dyn
 pub type Check = fn(Make<'_>, &[NamedSpec]);
 
 /// All checks, each with its name.
+<<<<<<< HEAD
 pub const CHECKS: [(&str, Check); 14] = [
+=======
+pub const CHECKS: [(&str, Check); 13] = [
+>>>>>>> pqn
     ("values_and_gradients", values_and_gradients),
     ("gradients_are_differences", gradients_are_differences),
     ("gradients_of_equal_values", gradients_of_equal_values),
@@ -64,6 +76,7 @@ pub const CHECKS: [(&str, Check); 14] = [
     ("not_a_number_is_not_hidden", not_a_number_is_not_hidden),
     ("features", features),
     ("noise", noise),
+    ("parameters_in_place", parameters_in_place),
     ("trajectory", trajectory),
     ("optimizer_reset", optimizer_reset),
     ("target_updates", target_updates),

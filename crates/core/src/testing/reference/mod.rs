@@ -196,6 +196,21 @@ impl QNetwork for ReferenceNetwork {
         self.gradient.iter().map(|value| *value as f32).collect()
     }
 
+    fn copy_gradient(&self, values: &mut [f32]) {
+        narrow(&self.gradient, values);
+    }
+
+    fn add_to_parameters(&mut self, which: Parameters, step: f32, direction: &[f32]) {
+        let values = match which {
+            Parameters::Online => &mut self.online,
+            Parameters::Target => &mut self.target,
+        };
+        assert_eq!(direction.len(), values.len(), "one value a parameter is needed");
+        for (value, direction) in values.iter_mut().zip(direction) {
+            *value = (f64::from(*value) + f64::from(step) * f64::from(*direction)) as f32;
+        }
+    }
+
     fn gradient_steps(&self) -> u64 {
         self.optimizer.gradient_steps()
     }
