@@ -2,9 +2,8 @@
 //! [`StreamingLearner`](crate::StreamingLearner).
 
 use crate::behaviour_policy::ActionValues;
-use crate::loss::greatest;
-use crate::network::{NetworkSpec, Parameters, QNetwork};
-use crate::{LearnMetrics, RandomStream, StateError, StateReader, StateWriter, VectorEnv};
+use crate::network::NetworkSpec;
+use crate::{LearnMetrics, VectorEnv};
 
 /// A learner that cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,73 +75,11 @@ pub(crate) fn final_mask(_envs: &VectorEnv, _env: usize) -> &[bool] {
     &[]
 }
 
-/// The flags of environment `env` among those of all, where there are any.
-pub(crate) fn mask_of(masks: &[bool], env: usize, actions: usize) -> &[bool] {
-    if masks.is_empty() { &[] } else { &masks[env * actions..(env + 1) * actions] }
-}
-
-/// The greatest of `values` whose flag in `mask` is set, of all where `mask` is empty. NaN only where there is
-/// nothing else.
-#[inline]
-pub(crate) fn greatest_allowed(values: &[f32], mask: &[bool]) -> f32 {
-    if mask.is_empty() {
-        return greatest(values);
-    }
-    let allowed = values.iter().zip(mask).filter(|(_, allowed)| **allowed);
-    allowed.map(|(value, _)| *value).reduce(f32::max).unwrap_or(f32::NAN)
-}
-
 /// Values that are there already.
 pub(crate) struct KnownValues<'a>(pub(crate) &'a [f32]);
 
 impl ActionValues for KnownValues<'_> {
     fn q(&mut self) -> &[f32] {
         self.0
-    }
-}
-
-/// Draws noise for the noisy layers of an online network; without any it draws nothing.
-#[derive(Clone, Debug)]
-pub(crate) struct FreshNoise {
-    stream: RandomStream,
-    values: Vec<f32>,
-}
-
-impl FreshNoise {
-    /// From the stream `name` of the run with seed `seed`.
-    pub(crate) fn new(seed: u64, name: &str, spec: &NetworkSpec) -> Self {
-        Self { stream: RandomStream::new(seed, name, 0), values: vec![0.0; spec.noise_len()] }
-    }
-
-    /// Gives `network` noise that it has not had before.
-    pub(crate) fn draw(&mut self, network: &mut dyn QNetwork) {
-        if !self.values.is_empty() {
-            NetworkSpec::draw_noise(&mut self.stream, &mut self.values);
-            network.set_noise(Parameters::Online, Some(&self.values));
-        }
-    }
-
-    pub(crate) fn save_state(&self, state: &mut StateWriter) {
-        self.stream.save_state(state);
-    }
-
-    pub(crate) fn load_state(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
-        self.stream.load_state(state)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_allowed_values_count() {
-        let values = [1.0, 5.0, 3.0];
-        assert_eq!(greatest_allowed(&values, &[]), 5.0);
-        assert_eq!(greatest_allowed(&values, &[true, false, true]), 3.0);
-        assert_eq!(greatest_allowed(&[f32::NAN, -2.0], &[true, true]), -2.0);
-        assert!(greatest_allowed(&values, &[false; 3]).is_nan());
-        assert_eq!(mask_of(&[true, false, false, true], 1, 2), [false, true]);
-        assert!(mask_of(&[], 1, 2).is_empty());
     }
 }

@@ -320,7 +320,7 @@ fn notices(check: impl FnOnce()) -> bool {
 
 #[test]
 fn every_fault_of_a_network_is_noticed() {
-    let faults: [(Fault, conformance::Check); 27] = [
+    let faults: [(Fault, conformance::Check); 30] = [
         (Fault::TargetIsOnline, conformance::values_and_gradients),
         (Fault::ForwardDisturbs, conformance::a_forward_between_disturbs_nothing),
         (Fault::GradientAddsUp, conformance::values_and_gradients),

@@ -58,3 +58,21 @@ pub fn argmax(values: &[f32]) -> usize {
     }
     best
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_allowed_values_count() {
+        let values = [1.0, 5.0, 3.0];
+        assert_eq!((greatest_allowed(&values, &[]), argmax_allowed(&values, &[])), (5.0, 1));
+        let mask = [true, false, true];
+        assert_eq!((greatest_allowed(&values, &mask), argmax_allowed(&values, &mask)), (3.0, 2));
+        assert_eq!(greatest_allowed(&[f32::NAN, -2.0], &[true, true]), -2.0);
+        assert_eq!(argmax_allowed(&[9.0, f32::NAN, -2.0], &[false, true, true]), 2);
+        assert!(greatest_allowed(&values, &[false; 3]).is_nan());
+        assert_eq!(mask_row(&[true, false, false, true], 1, 2), [false, true]);
+        assert!(mask_row(&[], 1, 2).is_empty());
+    }
+}

@@ -1,12 +1,11 @@
 //! Acting for a rollout, then learning from it.
 
 use super::{RolloutBuffer, RolloutConfig};
+use crate::NoiseSource;
 use crate::loss::greatest;
+use crate::loss::{greatest_allowed, mask_row};
 use crate::network::{Parameters, QNetwork};
-use crate::self_acting::{
-    FreshNoise, KnownValues, LearnerError, StepOutcome, check_fit, final_mask, greatest_allowed, mask_of,
-    masks,
-};
+use crate::self_acting::{KnownValues, LearnerError, StepOutcome, check_fit, final_mask, masks};
 use crate::{
     BehaviourPolicy, EnvFailure, LearnMetrics, ObservationBuffer, RandomStream, StateError, StateReader,
     StateWriter, VectorEnv,
@@ -28,8 +27,8 @@ pub struct RolloutLearner {
     actions: Vec<u32>,
     /// `[env][action]`.
     q: Vec<f32>,
-    acting_noise: FreshNoise,
-    learning_noise: FreshNoise,
+    acting_noise: NoiseSource,
+    learning_noise: NoiseSource,
     /// The environments whose episodes were truncated with the latest step, and these episodes' last observations.
     truncated: Vec<usize>,
     final_observations: ObservationBuffer,
@@ -74,8 +73,8 @@ impl RolloutLearner {
             buffer: RolloutBuffer::new((config.steps, count), actions, element, len),
             actions: vec![0; count],
             q: vec![0.0; count * actions],
-            acting_noise: FreshNoise::new(seed, "rollout-acting-noise", network.spec()),
-            learning_noise: FreshNoise::new(seed, "rollout-learning-noise", network.spec()),
+            acting_noise: NoiseSource::new(network.spec(), seed, "acting"),
+            learning_noise: NoiseSource::new(network.spec(), seed, "online"),
             truncated: Vec::with_capacity(count),
             final_observations: ObservationBuffer::zeros(element, count * len),
             shuffle: RandomStream::new(seed, "rollout-shuffle", 0),
@@ -146,7 +145,7 @@ impl RolloutLearner {
         epsilon: f64,
         learning_rate: impl Fn(u64) -> f32,
     ) -> Result<StepOutcome, EnvFailure> {
-        self.acting_noise.draw(&mut *self.network);
+        self.acting_noise.refresh(&mut *self.network, Parameters::Online);
         self.evaluate_observations();
         self.policy.select(epsilon, &mut KnownValues(&self.q), &mut self.actions);
         self.buffer.push_observations(self.envs.observations());
@@ -168,7 +167,7 @@ impl RolloutLearner {
         let (masks, actions) = (masks(envs), envs.spec().actions);
         for (env, row) in q.chunks_exact(actions).enumerate() {
             if buffer.goes_on(env) {
-                buffer.set_bootstrap(env, greatest_allowed(row, mask_of(masks, env, actions)));
+                buffer.set_bootstrap(env, greatest_allowed(row, mask_row(masks, env, actions)));
             }
         }
     }
@@ -229,7 +228,7 @@ impl RolloutLearner {
             let (observation, ..) = buffer.transition(*index as usize);
             observations.slice_mut(row * len..(row + 1) * len).copy_from(observation);
         }
-        learning_noise.draw(&mut **network);
+        learning_noise.refresh(&mut **network, Parameters::Online);
         network.forward_train(observations.as_observation(), q);
         d_output.fill(0.0);
         let (mut loss, mut q_sum) = (0.0, 0.0);

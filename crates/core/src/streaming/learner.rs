@@ -1,10 +1,10 @@
 //! One step, one update.
 
 use super::{EligibilityTrace, StreamingConfig, TraceCut, overshooting_bounded_step};
+use crate::NoiseSource;
+use crate::loss::greatest_allowed;
 use crate::network::{Parameters, QNetwork};
-use crate::self_acting::{
-    FreshNoise, KnownValues, LearnerError, StepOutcome, check_fit, final_mask, greatest_allowed, masks,
-};
+use crate::self_acting::{KnownValues, LearnerError, StepOutcome, check_fit, final_mask, masks};
 use crate::{
     BehaviourPolicy, EnvFailure, LearnMetrics, StateError, StateReader, StateWriter, Step, VectorEnv,
 };
@@ -18,7 +18,7 @@ pub struct StreamingLearner {
     network: Box<dyn QNetwork>,
     config: StreamingConfig,
     trace: EligibilityTrace,
-    noise: FreshNoise,
+    noise: NoiseSource,
     actions: [u32; 1],
     gradient_steps: u64,
     td_error: f32,
@@ -56,7 +56,7 @@ impl StreamingLearner {
         Ok(Self {
             gradient: vec![0.0; trace.values().len()],
             trace,
-            noise: FreshNoise::new(seed, "streaming-noise", spec),
+            noise: NoiseSource::new(spec, seed, "online"),
             actions: [0],
             gradient_steps: 0,
             td_error: 0.0,
@@ -129,7 +129,7 @@ impl StreamingLearner {
     /// Where the environment fails.
     pub fn step(&mut self, epsilon: f64, step_size: f32) -> Result<StepOutcome, EnvFailure> {
         let Self { envs, policy, network, noise, actions, q, .. } = self;
-        noise.draw(&mut **network);
+        noise.refresh(&mut **network, Parameters::Online);
         network.forward_train(envs.observations(), q);
         policy.select(epsilon, &mut KnownValues(q), actions);
         let greatest = greatest_allowed(q, masks(envs));

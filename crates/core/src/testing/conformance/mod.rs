@@ -23,11 +23,8 @@
 //! );
 //! ```
 
-<<<<<<< HEAD
 mod features;
-=======
 mod in_place;
->>>>>>> pqn
 mod lengths;
 mod noise;
 mod pair;
@@ -36,11 +33,8 @@ mod state;
 mod training;
 mod values;
 
-<<<<<<< HEAD
 pub use features::features;
-=======
 pub use in_place::parameters_in_place;
->>>>>>> pqn
 pub use lengths::lengths_are_checked;
 pub use noise::noise;
 pub use specs::{NamedSpec, specs};
@@ -63,11 +57,7 @@ pub type Make<'a> = &'a dyn Fn(&NetworkSpec, OptimizerConfig, &[f32]) -> Box<dyn
 pub type Check = fn(Make<'_>, &[NamedSpec]);
 
 /// All checks, each with its name.
-<<<<<<< HEAD
-pub const CHECKS: [(&str, Check); 14] = [
-=======
-pub const CHECKS: [(&str, Check); 13] = [
->>>>>>> pqn
+pub const CHECKS: [(&str, Check); 15] = [
     ("values_and_gradients", values_and_gradients),
     ("gradients_are_differences", gradients_are_differences),
     ("gradients_of_equal_values", gradients_of_equal_values),
