@@ -1,9 +1,12 @@
 //! The part of a run that acts.
 
 use crate::behaviour_policy::{ActionValues, BehaviourPolicy};
+use crate::loss::ActionValueReader;
 use crate::network::{Parameters, QNetwork};
 use crate::replay::ReplayStore;
-use crate::{EnvFailure, NStepAccumulator, Observation, StateError, StateReader, StateWriter, VectorEnv};
+use crate::{
+    EnvFailure, NStepAccumulator, NoiseSource, Observation, StateError, StateReader, StateWriter, VectorEnv,
+};
 
 /// Steps the environments by the behaviour policy, and stores what they give.
 pub struct Actor {
@@ -13,6 +16,8 @@ pub struct Actor {
     bootstrap_at_truncation: bool,
     actions: Vec<u32>,
     q: Vec<f32>,
+    reader: ActionValueReader,
+    noise: Option<NoiseSource>,
 }
 
 /// How an actor's steps become transitions.
@@ -30,13 +35,18 @@ pub struct ActorConfig {
 /// The online network's values at the present observations.
 struct OnlineValues<'a> {
     network: &'a mut dyn QNetwork,
+    reader: &'a mut ActionValueReader,
+    noise: Option<&'a mut NoiseSource>,
     observations: Observation<'a>,
     q: &'a mut [f32],
 }
 
 impl ActionValues for OnlineValues<'_> {
     fn q(&mut self) -> &[f32] {
-        self.network.forward(Parameters::Online, self.observations, self.q);
+        if let Some(noise) = &mut self.noise {
+            noise.refresh(self.network, Parameters::Online);
+        }
+        self.reader.action_values(self.network, Parameters::Online, self.observations, self.q);
         self.q
     }
 }
@@ -48,7 +58,22 @@ impl Actor {
         let q = vec![0.0; count * envs.spec().actions];
         let accumulators = vec![NStepAccumulator::new(config.n_step, config.gamma); count];
         let bootstrap_at_truncation = config.bootstrap_at_truncation;
-        Self { envs, policy, accumulators, bootstrap_at_truncation, actions: vec![0; count], q }
+        let (reader, noise) = (ActionValueReader::expected(), None);
+        Self {
+            envs,
+            policy,
+            accumulators,
+            bootstrap_at_truncation,
+            actions: vec![0; count],
+            q,
+            reader,
+            noise,
+        }
+    }
+
+    /// The same for networks whose values `reader` gives, acting on noise from `noise`.
+    pub fn reading(self, reader: ActionValueReader, noise: NoiseSource) -> Self {
+        Self { reader, noise: Some(noise), ..self }
     }
 
     /// Its environments.
@@ -100,7 +125,13 @@ impl Actor {
         store: &mut ReplayStore,
     ) -> Result<(), EnvFailure> {
         let observations = self.envs.observations();
-        let mut values = OnlineValues { network, observations, q: &mut self.q };
+        let mut values = OnlineValues {
+            network,
+            reader: &mut self.reader,
+            noise: self.noise.as_mut(),
+            observations,
+            q: &mut self.q,
+        };
         self.policy.select(epsilon, &mut values, &mut self.actions);
         self.envs.step(&self.actions)?;
         for (env, accumulator) in self.accumulators.iter_mut().enumerate() {
@@ -123,6 +154,7 @@ impl Actor {
         state.tag("actor");
         self.envs.save_state(state);
         self.policy.save_state(state);
+        self.noise.iter().for_each(|noise| noise.save_state(state));
         self.accumulators.iter().for_each(|accumulator| accumulator.save_state(state));
     }
 
@@ -136,6 +168,7 @@ impl Actor {
         state.tag("actor")?;
         self.envs.load_state(state)?;
         self.policy.load_state(state)?;
+        self.noise.iter_mut().try_for_each(|noise| noise.load_state(state))?;
         self.accumulators.iter_mut().try_for_each(|accumulator| accumulator.load_state(state, store))
     }
 }

@@ -1,8 +1,8 @@
 //! Judging a policy: greedily, in environments of its own, with seeds of their own.
 
-use deepq_core::loss::argmax;
+use deepq_core::loss::{ActionValueReader, argmax};
 use deepq_core::network::{Parameters, QNetwork};
-use deepq_core::{CallMonitor, EnvFailure, GuardedEnv, ObservationBuffer, RandomStream};
+use deepq_core::{CallMonitor, EnvFailure, GuardedEnv, ObservationBuffer, RandomStream, silence};
 use deepq_envs::Registry;
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +61,7 @@ pub struct Evaluator {
     monitor: CallMonitor,
     envs: Vec<GuardedEnv>,
     observations: ObservationBuffer,
+    reader: ActionValueReader,
     q: Vec<f32>,
 }
 
@@ -83,7 +84,13 @@ impl Evaluator {
     /// An evaluator in the environments of `factory`.
     pub fn within(factory: EnvFactory) -> Self {
         let observations = ObservationBuffer::zeros(factory.spec().observation_space.element(), 0);
-        Self { factory, monitor: CallMonitor::default(), envs: vec![], observations, q: vec![] }
+        let reader = ActionValueReader::expected();
+        Self { factory, monitor: CallMonitor::default(), envs: vec![], observations, reader, q: vec![] }
+    }
+
+    /// Takes the values of networks from `reader`; by itself an evaluator takes networks with one value an action.
+    pub fn reading(self, reader: ActionValueReader) -> Self {
+        Self { reader, ..self }
     }
 
     /// Lets `monitor` see the calls of its environments.
@@ -107,6 +114,7 @@ impl Evaluator {
         while self.envs.len() < seeds.len() {
             self.envs.push(self.factory.evaluation(self.envs.len())?.watched_by(&self.monitor));
         }
+        silence(network, parameters);
         let (inputs, actions) = (network.spec().inputs(), network.spec().actions);
         self.observations.resize(seeds.len() * inputs);
         self.q.resize(seeds.len() * actions, 0.0);
@@ -115,7 +123,8 @@ impl Evaluator {
         while !running.is_empty() {
             let count = running.len();
             let observations = self.observations.slice(0..count * inputs);
-            network.forward(parameters, observations, &mut self.q[..count * actions]);
+            let q = &mut self.q[..count * actions];
+            self.reader.action_values(network, parameters, observations, q);
             // From the last: an ended episode's place is taken by the last one, which has moved already.
             for place in (0..count).rev() {
                 let action = argmax(&self.q[place * actions..(place + 1) * actions]);
@@ -136,7 +145,8 @@ impl Evaluator {
     /// Where an environment fails, or where the policy learned from other observations.
     pub fn evaluate_policy(&mut self, policy: &mut Policy, seeds: &[u64]) -> Result<Vec<f64>, Error> {
         self.factory.show_to(policy)?;
-        let (network, parameters) = policy.network_mut();
+        let (network, parameters, reader) = policy.network_mut();
+        self.reader = reader.clone();
         self.evaluate(network, parameters, seeds)
     }
 

@@ -1,6 +1,6 @@
 //! A trained policy: a network that acts greedily.
 
-use deepq_core::loss::argmax;
+use deepq_core::loss::{ActionValueReader, Head, argmax};
 use deepq_core::network::{NetworkSpec, OptimizerConfig, Parameters, QNetwork, SpecError};
 use deepq_core::{Observation, RandomStream};
 use deepq_cpu::CpuNetwork;
@@ -9,6 +9,7 @@ use deepq_envs::wrappers::ObservationStatistics;
 /// A network that acts greedily.
 pub struct Policy {
     network: Box<dyn QNetwork>,
+    reader: ActionValueReader,
     q: Vec<f32>,
     statistics: Option<ObservationStatistics>,
 }
@@ -22,11 +23,26 @@ impl Policy {
     /// # Panics
     /// If there are more or fewer parameters than the network has.
     pub fn new(spec: &NetworkSpec, parameters: &[f32]) -> Result<Self, SpecError> {
+        Self::reading(spec, parameters, ActionValueReader::expected())
+    }
+
+    /// The same for a network that has learned what `head` says of the return.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    pub fn with_head(spec: &NetworkSpec, parameters: &[f32], head: &Head) -> Result<Self, SpecError> {
+        Self::reading(spec, parameters, head.reader())
+    }
+
+    fn reading(spec: &NetworkSpec, parameters: &[f32], reader: ActionValueReader) -> Result<Self, SpecError> {
         // What the stream draws is written over at once.
         let mut stream = RandomStream::new(0, "initialization", 0);
         let mut network = CpuNetwork::new(spec, OptimizerConfig::default(), &mut stream)?;
         network.set_parameters(Parameters::Online, parameters);
-        Ok(Self { network: Box::new(network), q: vec![], statistics: None })
+        Ok(Self { network: Box::new(network), reader, q: vec![], statistics: None })
     }
 
     /// The same for observations that were normalised by `statistics`.
@@ -55,7 +71,7 @@ impl Policy {
     /// If the observation is not of the network's kind and length.
     pub fn action_values(&mut self, observation: Observation<'_>) -> &[f32] {
         self.q.resize(self.network.spec().actions, 0.0);
-        self.network.forward(Parameters::Online, observation, &mut self.q);
+        self.reader.action_values(&mut *self.network, Parameters::Online, observation, &mut self.q);
         &self.q
     }
 
@@ -67,8 +83,9 @@ impl Policy {
         argmax(self.action_values(observation))
     }
 
-    /// The network and which of its parameters are the policy's, as [`Evaluator`](crate::Evaluator) takes it.
-    pub(crate) fn network_mut(&mut self) -> (&mut dyn QNetwork, Parameters) {
-        (&mut *self.network, Parameters::Online)
+    /// The network, which of its parameters are the policy's, and what reads its values, as
+    /// [`Evaluator`](crate::Evaluator) takes them.
+    pub(crate) fn network_mut(&mut self) -> (&mut dyn QNetwork, Parameters, &ActionValueReader) {
+        (&mut *self.network, Parameters::Online, &self.reader)
     }
 }

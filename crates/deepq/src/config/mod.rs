@@ -1,21 +1,23 @@
 //! The configuration of a run: what a preset holds, and what a run directory's `config.toml` shows in full.
 
 mod engine;
+mod method;
 mod network;
 mod parse;
 mod presets;
 mod validate;
 
 pub use engine::{EngineConfig, Threads};
-pub use network::{Architecture, ChannelAxis, NetworkConfig};
+pub use network::{Architecture, ChannelAxis, Extras, NetworkConfig};
 pub(crate) use network::{LAYERS, find_layer};
 pub use parse::ConfigError;
 pub use presets::{Preset, algorithms, presets};
 
-use deepq_core::loss::ErrorFunction;
+pub use deepq_core::loss::LossConfig;
+use deepq_core::loss::{ErrorFunction, Head};
 use deepq_core::network::{OptimizerConfig, Parameters};
 use deepq_core::replay::SamplerConfig;
-use deepq_core::{Period, Schedule, TargetUpdate};
+use deepq_core::{Period, ResetConfig, Schedule, TargetUpdate, TraceCut};
 use deepq_envs::wrappers::WrapperConfig;
 use serde::{Deserialize, Serialize};
 
@@ -31,17 +33,30 @@ pub struct Config {
     pub stop: StopConfig,
     /// What is learned, and how often.
     pub learning: LearningConfig,
-    /// The loss.
-    pub loss: LossConfig,
+    /// What is learned of the return, and of which target. PQN and streaming Q(λ) have a loss of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<LossConfig>,
     /// The network.
     pub network: NetworkConfig,
     /// How the network follows the gradient.
     #[serde(default)]
     pub optimizer: OptimizerConfig,
-    /// How the target network follows the online one.
-    pub target: TargetUpdate,
-    /// The memory of past transitions.
-    pub replay: ReplayConfig,
+    /// How the target network follows the online one; only with a memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<TargetUpdate>,
+    /// Learning from a memory of past transitions: deep Q-learning and its kin. Exactly one of this, `rollout` and
+    /// `streaming` is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<ReplayConfig>,
+    /// Learning from the latest steps of many environments: PQN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutSettings>,
+    /// Learning from each step as it comes, and never again: streaming Q(λ).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub streaming: Option<StreamingSettings>,
+    /// When the network begins anew, in whole or in part; only with a memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset: Option<ResetConfig>,
     /// How much is tried at random.
     pub exploration: ExplorationConfig,
     /// How the policy is judged.
@@ -122,8 +137,9 @@ pub struct LearningConfig {
     /// to reproduce tutorials that learn it as a failure.
     #[serde(default = "yes")]
     pub bootstrap_at_truncation: bool,
-    /// Transitions sampled at a time.
-    pub batch_size: usize,
+    /// Transitions sampled at a time; only with a memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_size: Option<usize>,
     /// Transitions of one gradient step; the batch size where nothing is said. Where it is less, one sampled
     /// batch gives several gradient steps on targets that were computed before the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -134,32 +150,44 @@ pub struct LearningConfig {
     /// The greatest L2 norm of the gradient; longer ones are scaled down to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_gradient_norm: Option<f32>,
-    /// After how many env steps learning begins.
-    pub start_env_steps: u64,
-    /// Every how many env steps learning happens.
-    pub every_env_steps: u64,
+    /// After how many env steps learning begins; only with a memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_env_steps: Option<u64>,
+    /// Every how many env steps learning happens; only with a memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every_env_steps: Option<u64>,
     /// How many batches are then learned from.
     #[serde(default = "one")]
     pub batches: usize,
 }
 
-/// The loss.
+/// Learning from rollouts (PQN: Gallici et al. 2024, arXiv 2407.04811). The rate, γ and the gradient's norm stand
+/// under `learning`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-#[non_exhaustive]
-pub enum LossConfig {
-    /// Q-learning, or with `double` Double Q-learning.
-    QLearning {
-        /// Whether the online network chooses the action that the target network values.
-        #[serde(default)]
-        double: bool,
-        /// How an error becomes a loss.
-        error: ErrorFunction,
-        /// Whether the loss is averaged over all actions, with the earlier prediction as the target of those
-        /// not taken. Only there to reproduce tutorials that do it.
-        #[serde(default)]
-        average_over_actions: bool,
-    },
+#[serde(deny_unknown_fields)]
+pub struct RolloutSettings {
+    /// Steps in each environment between one time of learning and the next.
+    pub steps: usize,
+    /// Into how many minibatches their transitions are split.
+    pub minibatches: usize,
+    /// How often each transition is learned from.
+    pub epochs: usize,
+    /// λ of the λ-returns.
+    pub lambda: f64,
+}
+
+/// Learning from a stream (Elsayed, Vasan, Mahmood 2024, arXiv 2410.14606). The step size α and γ stand under
+/// `learning`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamingSettings {
+    /// λ of the eligibility trace.
+    pub lambda: f64,
+    /// κ of the bounded step.
+    pub kappa: f64,
+    /// When exploring ends the trace.
+    #[serde(default)]
+    pub trace_cut: TraceCut,
 }
 
 /// The memory of past transitions.
@@ -292,8 +320,19 @@ impl Config {
         toml::to_string(self).expect("a configuration is a table of plain values")
     }
 
+    /// Transitions sampled at a time; 1 where there is no memory to sample from.
+    pub fn batch_size(&self) -> usize {
+        self.learning.batch_size.unwrap_or(1)
+    }
+
     /// Transitions of one gradient step.
     pub fn minibatch_size(&self) -> usize {
-        self.learning.minibatch_size.unwrap_or(self.learning.batch_size)
+        self.learning.minibatch_size.unwrap_or_else(|| self.batch_size())
+    }
+
+    /// What the network learns of the return.
+    pub fn head(&self) -> Head {
+        let expected = Head::Expected { error: ErrorFunction::Squared, average_over_actions: false };
+        self.loss.map_or(expected, |loss| loss.head)
     }
 }

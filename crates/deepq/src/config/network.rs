@@ -22,6 +22,8 @@ pub enum NetworkConfig {
         initialization: Initialization,
         /// What each element of an observation is divided by first.
         divide_observations_by: Option<Vec<f32>>,
+        /// What its layers have besides.
+        extras: Extras,
     },
     /// A network for images that a paper gave a name.
     Architecture {
@@ -29,6 +31,8 @@ pub enum NetworkConfig {
         architecture: Architecture,
         /// Which axis of an observation the channels are; told from their lengths where nothing is said.
         channels: Option<ChannelAxis>,
+        /// What its layers have besides.
+        extras: Extras,
     },
     /// A list of layers. Observations of three axes are images, all others a row of numbers.
     ///
@@ -42,6 +46,20 @@ pub enum NetworkConfig {
         /// Which axis of an observation the channels are; told from their lengths where nothing is said.
         channels: Option<ChannelAxis>,
     },
+}
+
+/// Parts that a network of [hidden layers](NetworkConfig::Hidden) or with a [name](NetworkConfig::Architecture) may
+/// have besides. Among [layers](NetworkConfig::Layers) they are layers.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Extras {
+    /// A value and advantages in two branches (Wang et al. 2016), which begin with the last hidden layer.
+    pub dueling: bool,
+    /// Noise in the last hidden layer and the outputs (Fortunato et al. 2018), by this σ₀.
+    pub noisy: Option<f32>,
+    /// A layer norm before each activation.
+    pub layer_norm: bool,
+    /// Spectral norm in the residual blocks; for IMPALA's network only.
+    pub spectral_norm: bool,
 }
 
 /// A network that a paper gave a name.
@@ -88,6 +106,14 @@ struct NetworkTable {
     divide_observations_by: Option<Vec<f32>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     channels: Option<ChannelAxis>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dueling: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    noisy: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layer_norm: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spectral_norm: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "numbered_layers")]
     layers: Option<Vec<LayerSpec>>,
 }
@@ -136,24 +162,52 @@ impl TryFrom<NetworkTable> for NetworkConfig {
         table.check_keys()?;
         let NetworkTable { hidden, scale, initialization, divide_observations_by, channels, .. } = table;
         let initialization = initialization.unwrap_or_default();
+        let on = |key: Option<bool>| key.unwrap_or(false);
+        let extras = Extras {
+            dueling: on(table.dueling),
+            noisy: table.noisy,
+            layer_norm: on(table.layer_norm),
+            spectral_norm: on(table.spectral_norm),
+        };
         if let Some(name) = table.architecture {
             let architecture = match name {
                 ArchitectureName::Minatar => Architecture::Minatar,
                 ArchitectureName::Nature => Architecture::Nature,
                 ArchitectureName::Impala => Architecture::Impala { scale: scale.unwrap_or(1) },
             };
-            return Ok(Self::Architecture { architecture, channels });
+            return Ok(Self::Architecture { architecture, channels, extras });
         }
         Ok(match (table.layers, hidden) {
             (Some(layers), _) => Self::Layers { layers, initialization, channels },
-            (None, hidden) => {
-                Self::Hidden { hidden: hidden.unwrap_or_default(), initialization, divide_observations_by }
-            }
+            (None, hidden) => Self::Hidden {
+                hidden: hidden.unwrap_or_default(),
+                initialization,
+                divide_observations_by,
+                extras,
+            },
         })
     }
 }
 
+const AMONG_LAYERS_DUELING: &str =
+    "hidden and with architecture; among layers it is { kind = \"dueling\", value = [..], advantage = [..] }";
+const AMONG_LAYERS_NOISY: &str =
+    "hidden and with architecture; among layers it is { kind = \"noisy-linear\", outputs = .. }";
+const AMONG_LAYERS_NORM: &str = "hidden and with architecture; among layers it is { kind = \"layer-norm\" }";
+
 impl NetworkTable {
+    /// The table with the keys of the extras that are not as usual.
+    fn with(self, extras: Extras) -> Self {
+        let on = |flag: bool| flag.then_some(true);
+        Self {
+            dueling: on(extras.dueling),
+            noisy: extras.noisy,
+            layer_norm: on(extras.layer_norm),
+            spectral_norm: on(extras.spectral_norm),
+            ..self
+        }
+    }
+
     /// Refuses keys that do not go together.
     fn check_keys(&self) -> Result<(), String> {
         let of = |given: bool, key: &'static str| given.then_some(key);
@@ -192,6 +246,10 @@ impl NetworkTable {
                 "hidden; among layers it is { kind = \"divide\", by = [..] }",
             ),
             (self.channels.is_some(), "channels", kind != "hidden", "architecture and with layers"),
+            (self.dueling.is_some(), "dueling", kind != "layers", AMONG_LAYERS_DUELING),
+            (self.noisy.is_some(), "noisy", kind != "layers", AMONG_LAYERS_NOISY),
+            (self.layer_norm.is_some(), "layer_norm", kind != "layers", AMONG_LAYERS_NORM),
+            (self.spectral_norm.is_some(), "spectral_norm", impala, "architecture = \"impala\""),
         ] {
             if given && !fits {
                 return Err(format!("network.{key} does not go with {kind}: it goes with {belongs}"));
@@ -205,19 +263,20 @@ impl From<NetworkConfig> for NetworkTable {
     fn from(config: NetworkConfig) -> Self {
         let none = Self::default();
         match config {
-            NetworkConfig::Hidden { hidden, initialization, divide_observations_by } => Self {
+            NetworkConfig::Hidden { hidden, initialization, divide_observations_by, extras } => Self {
                 hidden: Some(hidden),
                 initialization: Some(initialization),
                 divide_observations_by,
                 ..none
-            },
-            NetworkConfig::Architecture { architecture, channels } => {
+            }
+            .with(extras),
+            NetworkConfig::Architecture { architecture, channels, extras } => {
                 let (name, scale) = match architecture {
                     Architecture::Minatar => (ArchitectureName::Minatar, None),
                     Architecture::Nature => (ArchitectureName::Nature, None),
                     Architecture::Impala { scale } => (ArchitectureName::Impala, Some(scale)),
                 };
-                Self { architecture: Some(name), scale, channels, ..none }
+                Self { architecture: Some(name), scale, channels, ..none }.with(extras)
             }
             NetworkConfig::Layers { layers, initialization, channels } => {
                 Self { layers: Some(layers), initialization: Some(initialization), channels, ..none }
@@ -236,6 +295,14 @@ const MOST_LAYERS: usize = 1024;
 const MOST_DEPTH: usize = 4;
 
 impl NetworkConfig {
+    /// What its layers have besides.
+    pub(crate) fn extras(&self) -> Extras {
+        match self {
+            Self::Hidden { extras, .. } | Self::Architecture { extras, .. } => *extras,
+            Self::Layers { .. } => Extras::default(),
+        }
+    }
+
     /// Sets which axis the channels are, where nothing was said.
     pub(crate) fn settle_channels(&mut self, axis: ChannelAxis) {
         match self {
@@ -260,6 +327,14 @@ impl NetworkConfig {
 
     /// Checks all that can be checked without the environment.
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
+        if let Some(noise) = self.extras().noisy {
+            check(
+                noise.is_finite() && noise > 0.0,
+                "network.noisy",
+                noise,
+                "a positive number; 0.5 is usual",
+            )?;
+        }
         match self {
             Self::Hidden { hidden, divide_observations_by, .. } => {
                 for width in hidden {
@@ -364,15 +439,15 @@ fn check_layer(layer: &LayerSpec, path: &str) -> Result<(), ConfigError> {
             number("height", *height, 1, MOST_ROWS)?;
             number("width", *width, 1, MOST_ROWS)
         }
-        LayerSpec::NoisyLinear { .. } => Err(ConfigError::new(
-            path,
-            "is a noisy layer, whose noise no exploration of this version draws: it would learn as a plain linear \
-             layer; use { kind = \"linear\", outputs = .. }",
-        )),
-        LayerSpec::CosineEmbedding { .. } => Err(ConfigError::new(
-            path,
-            "is a cosine embedding, for whose fractions no loss of this version asks; leave it out",
-        )),
+        LayerSpec::NoisyLinear { outputs, noise } => {
+            number("outputs", *outputs, 1, MOST_OUTPUTS)?;
+            let holds = noise.is_finite() && *noise > 0.0;
+            check(holds, &format!("{path}.noise"), noise, "a positive number")
+        }
+        LayerSpec::CosineEmbedding { cosines, .. } => number("cosines", *cosines, 1, MOST_OUTPUTS),
+        LayerSpec::LeakyRelu { slope } => {
+            check(slope.is_finite(), &format!("{path}.slope"), slope, "a finite number")
+        }
         _ => Ok(()),
     }
 }

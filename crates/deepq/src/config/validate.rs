@@ -1,9 +1,8 @@
 //! Checks of every value, before the first step.
 
-use deepq_core::loss::ErrorFunction;
 use deepq_core::{Period, Schedule};
 
-use super::{Config, ConfigError, FinalPolicy, LossConfig};
+use super::{Config, ConfigError, FinalPolicy};
 
 /// Fails with the key, the value and what is allowed unless `holds`.
 pub(super) fn check(
@@ -17,9 +16,6 @@ pub(super) fn check(
         false => Err(ConfigError::new(key, format!("found {found}, allowed is {allowed}"))),
     }
 }
-
-/// The most transitions that a memory may hold: references to observations have 31 bits.
-const MOST_TRANSITIONS: usize = 1 << 29;
 
 impl Config {
     /// Checks every value that can be checked without the environment.
@@ -39,8 +35,7 @@ impl Config {
         let limit = self.env.step_limit_s;
         check((0.001..=1e6).contains(&limit), "env.step_limit_s", limit, "0.001 to 1000000 seconds")?;
         self.validate_wrappers()?;
-        let capacity = self.replay.capacity;
-        check((1..=MOST_TRANSITIONS).contains(&capacity), "replay.capacity", capacity, "1 to 536870912")?;
+        self.validate_method()?;
         let (keep, every) = (self.checkpoint.keep, self.checkpoint.every_env_steps);
         check(keep >= 1, "checkpoint.keep", keep, "at least 1")?;
         check(every != Some(0), "checkpoint.every_env_steps", 0, "at least 1")?;
@@ -77,35 +72,10 @@ impl Config {
         let learning = self.learning;
         check((0.0..=1.0).contains(&learning.gamma), "learning.gamma", learning.gamma, "0 to 1")?;
         check((1..=1000).contains(&learning.n_step), "learning.n_step", learning.n_step, "1 to 1000")?;
-        let batch_size = learning.batch_size;
-        check((1..=65536).contains(&batch_size), "learning.batch_size", batch_size, "1 to 65536")?;
-        let minibatch_size = self.minibatch_size();
-        let allowed = format!("1 to the batch size, which is {batch_size}");
-        let fits = (1..=batch_size).contains(&minibatch_size);
-        check(fits, "learning.minibatch_size", minibatch_size, &allowed)?;
         check_learning_rate(learning.learning_rate)?;
         if let Some(norm) = learning.max_gradient_norm {
             let holds = norm.is_finite() && norm > 0.0;
             check(holds, "learning.max_gradient_norm", norm, "a positive number; leave it out for no limit")?;
-        }
-        check(
-            learning.every_env_steps >= 1,
-            "learning.every_env_steps",
-            learning.every_env_steps,
-            "at least 1",
-        )?;
-        let batches = learning.batches;
-        check((1..=1_000_000).contains(&batches), "learning.batches", batches, "1 to 1000000")?;
-        let tau = self.target.tau;
-        check(tau > 0.0 && tau <= 1.0, "target.tau", tau, "above 0, up to 1")?;
-        check_period(self.target.period, "target.period")?;
-        let LossConfig::QLearning { error, .. } = self.loss;
-        if let ErrorFunction::Huber { kappa } = error {
-            check(kappa.is_finite() && kappa > 0.0, "loss.error.kappa", kappa, "a positive number")?;
-        }
-        if batch_size > self.replay.capacity {
-            let allowed = format!("at least the batch size, which is {batch_size}");
-            return check(false, "replay.capacity", self.replay.capacity, &allowed);
         }
         Ok(())
     }
@@ -185,7 +155,7 @@ fn check_learning_rate(schedule: Schedule) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn check_period(period: Period, key: &str) -> Result<(), ConfigError> {
+pub(super) fn check_period(period: Period, key: &str) -> Result<(), ConfigError> {
     check(period.every() >= 1, &format!("{key}.every"), period.every(), "at least 1")?;
     let first = match period {
         Period::Episodes { first, .. } => first,

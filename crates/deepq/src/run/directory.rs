@@ -356,7 +356,8 @@ impl RunDirectory {
             (file, weights, prefix)
         };
         let parameters = parse_weights(&file, &weights, &layout, prefix)?;
-        let policy = Policy::new(&spec, &parameters).map_err(|error| Error::damaged(&self.path, error))?;
+        let policy = Policy::with_head(&spec, &parameters, &config.head())
+            .map_err(|error| Error::damaged(&self.path, error))?;
         let statistics = match self.env_factory(registry)?.statistics() {
             Some(statistics) => {
                 let read = parse_statistics(&file, &weights)?;

@@ -3,18 +3,22 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use deepq_core::loss::{Loss, QLearning};
-use deepq_core::network::{NetworkSpec, SpecError};
+use deepq_core::loss::Head;
+use deepq_core::network::{NetworkSpec, OptimizerConfig, QNetwork};
 use deepq_core::replay::{ReplayStore, ReplayStoreConfig, Sampler};
 use deepq_core::{
-    Actor, ActorConfig, CallMonitor, EpsilonGreedy, Learner, LearnerConfig, Progress, RandomStream,
-    consecutive_seeds,
+    Actor, ActorConfig, BehaviourPolicy, CallMonitor, EpsilonGreedy, FractionProposal, Learner,
+    LearnerConfig, NoiseSource, Progress, RandomStream, RolloutBuffer, RolloutLearner, StreamingLearner,
+    VectorEnv, consecutive_seeds,
 };
+use deepq_cpu::CpuNetwork;
 use deepq_envs::Registry;
 
+use super::memory::{check_memory, check_network_memory, check_room};
+use super::method::{FromMemory, Method};
 use super::network::{channel_axis, make_network, network_spec};
 use super::{Learned, Trainer};
-use crate::config::{Config, ConfigError, LossConfig};
+use crate::config::{Config, ConfigError};
 use crate::{EnvFactory, Error, Evaluator};
 
 impl Trainer {
@@ -46,36 +50,13 @@ impl Trainer {
         config.validate()?;
         let factory = EnvFactory::new(registry, &config.env)?;
         let spec = network_spec(config, factory.spec())?;
-        let envs = factory.training(&monitor)?;
-        let store_config = ReplayStoreConfig {
-            capacity: config.replay.capacity,
-            envs: envs.len(),
-            actions: spec.actions,
-            n_step: config.learning.n_step,
-            element: envs.element(),
-            observation_len: envs.observation_len(),
-            stacked_frames: envs.spec().stacked_frames,
-        };
-        check_memory(&store_config)?;
         check_network_memory(config, &spec)?;
-        let network = make_network(config, &spec, seed, config.engine.threads.count(others))?;
+        let envs = factory.training(&monitor)?;
+        let threads = config.engine.threads.count(others);
+        let network = make_network(config, &spec, seed, threads)?;
         let threads = network.threads();
-        let policy = EpsilonGreedy::new(seed, envs.len(), spec.actions);
-        let actor_config = ActorConfig {
-            n_step: config.learning.n_step,
-            gamma: config.learning.gamma,
-            bootstrap_at_truncation: config.learning.bootstrap_at_truncation,
-        };
-        let mut store = ReplayStore::new(store_config);
-        let mut actor = Actor::new(envs, Box::new(policy), actor_config);
-        let first_env_seed = RandomStream::new(seed, "env", 0).next_u64();
-        actor.reset(&consecutive_seeds(first_env_seed, config.env.copies), &mut store)?;
-        let learner_config = LearnerConfig {
-            batch_size: config.learning.batch_size,
-            minibatch_size: config.minibatch_size(),
-            max_gradient_norm: config.learning.max_gradient_norm,
-            target_update: config.target,
-        };
+        let parts = Parts { config, seed, envs, network: Box::new(network) };
+        let method = parts.method()?;
         let mut settled = config.clone();
         if let Some(axis) = channel_axis(&spec) {
             settled.network.settle_channels(axis);
@@ -84,12 +65,10 @@ impl Trainer {
             config: settled,
             seed,
             threads,
-            actor,
-            learner: Learner::new(Box::new(network), make_loss(config), learner_config),
-            store,
-            sampler: Sampler::new(config.replay.sampler, config.replay.capacity),
-            replay_stream: RandomStream::new(seed, "replay", 0),
-            evaluator: Evaluator::within(factory.clone()).watched_by(&monitor),
+            method,
+            evaluator: Evaluator::within(factory.clone())
+                .reading(config.head().reader())
+                .watched_by(&monitor),
             factory,
             monitor,
             progress: Progress::default(),
@@ -100,54 +79,113 @@ impl Trainer {
     }
 }
 
-fn make_loss(config: &Config) -> Box<dyn Loss> {
-    match config.loss {
-        LossConfig::QLearning { double, error, average_over_actions } => {
-            let loss = QLearning::new(error, double);
-            Box::new(if average_over_actions { loss.averaged_over_actions() } else { loss })
+/// What a way of learning is made of.
+struct Parts<'a> {
+    config: &'a Config,
+    seed: u64,
+    envs: VectorEnv,
+    network: Box<dyn QNetwork>,
+}
+
+impl Parts<'_> {
+    fn method(self) -> Result<Method, Error> {
+        let config = self.config;
+        if let Some(rollout) = config.rollout_config() {
+            let (envs, len) = (&self.envs, self.envs.observation_len());
+            let bytes = RolloutBuffer::bytes((rollout.steps, envs.len()), envs.element(), len);
+            check_room("rollout.steps", &format!("{} steps of {} copies", rollout.steps, envs.len()), bytes)?;
+            let policy = self.policy();
+            let learner = RolloutLearner::new(self.envs, policy, self.network, rollout, self.seed);
+            let mut learner = learner.map_err(|error| ConfigError::new(error.field, error.message))?;
+            learner.reset(&env_seeds(self.seed, config))?;
+            return Ok(Method::Rollout(Box::new(learner)));
         }
+        if let Some(streaming) = config.streaming_config() {
+            let policy = self.policy();
+            let learner = StreamingLearner::new(self.envs, policy, self.network, streaming, self.seed);
+            let mut learner = learner.map_err(|error| ConfigError::new(error.field, error.message))?;
+            learner.reset(&env_seeds(self.seed, config))?;
+            return Ok(Method::Streaming(Box::new(learner)));
+        }
+        self.from_memory()
+    }
+
+    fn policy(&self) -> Box<dyn BehaviourPolicy> {
+        Box::new(EpsilonGreedy::new(self.seed, self.envs.len(), self.envs.spec().actions))
+    }
+
+    fn from_memory(self) -> Result<Method, Error> {
+        let (config, seed) = (self.config, self.seed);
+        let (Some(replay), Some(target_update), Some(loss)) = (config.replay, config.target, config.loss)
+        else {
+            return Err(ConfigError::new("replay", "is not given").into());
+        };
+        let envs = &self.envs;
+        let store_config = ReplayStoreConfig {
+            capacity: replay.capacity,
+            envs: envs.len(),
+            actions: envs.spec().actions,
+            n_step: config.learning.n_step,
+            element: envs.element(),
+            observation_len: envs.observation_len(),
+            stacked_frames: envs.spec().stacked_frames,
+        };
+        check_memory(&store_config)?;
+        let actor_config = ActorConfig {
+            n_step: config.learning.n_step,
+            gamma: config.learning.gamma,
+            bootstrap_at_truncation: config.learning.bootstrap_at_truncation,
+        };
+        let learner_config = LearnerConfig {
+            batch_size: config.batch_size(),
+            minibatch_size: config.minibatch_size(),
+            max_gradient_norm: config.learning.max_gradient_norm,
+            target_update,
+            reset: config.reset,
+        };
+        let mut store = ReplayStore::new(store_config);
+        let policy = self.policy();
+        let proposal = make_proposal(&loss.head, self.network.spec(), seed)?;
+        let acting_noise = NoiseSource::new(self.network.spec(), seed, "acting");
+        let mut actor = Actor::new(self.envs, policy, actor_config).reading(loss.head.reader(), acting_noise);
+        actor.reset(&env_seeds(seed, config), &mut store)?;
+        let learner = Learner::with_proposal(self.network, loss.make(), learner_config, seed, proposal);
+        Ok(Method::Memory(Box::new(FromMemory {
+            actor,
+            learner,
+            store,
+            sampler: Sampler::new(replay.sampler, replay.capacity),
+            replay_stream: RandomStream::new(seed, "replay", 0),
+        })))
     }
 }
 
-/// Refuses a memory of past transitions that this machine does not have room for.
-fn check_memory(config: &ReplayStoreConfig) -> Result<(), ConfigError> {
-    check_room("replay.capacity", &format!("{} transitions", config.capacity), config.bytes())
+fn env_seeds(seed: u64, config: &Config) -> Vec<u64> {
+    let first = RandomStream::new(seed, "env", 0).next_u64();
+    consecutive_seeds(first, config.env.copies)
 }
 
-/// Refuses a network that this machine does not have room for.
-fn check_network_memory(config: &Config, spec: &NetworkSpec) -> Result<(), ConfigError> {
-    let no_network = |error: SpecError| ConfigError::new("network", error.to_string());
-    let parameters = spec.layout().map_err(no_network)?.len();
-    let values = spec.activations_len() as u64;
-    let rows = config.learning.batch_size.max(config.env.copies) as u64;
-    // The parameters, the target's, the gradient and the optimiser's state; a value and its gradient for each row.
-    let vectors = 3 + config.optimizer.state_vectors() as u64;
-    let numbers = vectors.saturating_mul(parameters as u64).saturating_add((2 * values).saturating_mul(rows));
-    let (key, what) = config.network.told();
-    check_room(key, &what, numbers.saturating_mul(4))
-}
-
-fn check_room(key: &str, what: &str, needed: u64) -> Result<(), ConfigError> {
-    let gibibytes = |bytes: u64| bytes as f64 / f64::from(1 << 30);
-    match machine_memory() {
-        Some(there) if needed > there / 10 * 9 => {
-            let (needed, there) = (gibibytes(needed), gibibytes(there));
-            let message = format!("{what} need {needed:.1} GiB, this machine has {there:.1} GiB");
-            Err(ConfigError::new(key, message))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Bytes of memory that this process may have, where the system tells: the machine's, or a container's limit.
-fn machine_memory() -> Option<u64> {
-    let limit = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
-    let limit = limit.and_then(|text| text.trim().parse().ok()).unwrap_or(u64::MAX);
-    Some(installed_memory()?.min(limit))
-}
-
-fn installed_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
-    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
+/// The network that proposes fractions, where the head wants some. Its optimiser is the paper's.
+fn make_proposal(
+    head: &Head,
+    spec: &NetworkSpec,
+    seed: u64,
+) -> Result<Option<FractionProposal>, ConfigError> {
+    let Head::ProposedQuantile { fractions, entropy, fraction_learning_rate, .. } = *head else {
+        return Ok(None);
+    };
+    let no_network = |error: &dyn std::fmt::Display| ConfigError::new("network", error.to_string());
+    let features = spec.features_len().ok_or_else(|| no_network(&"has no features to propose from"))?;
+    let mut stream = RandomStream::new(seed, "proposal-initialization", 0);
+    let spec = FractionProposal::spec(features, fractions);
+    let optimizer = OptimizerConfig::RmsProp {
+        alpha: 0.95,
+        epsilon: 1e-5,
+        epsilon_inside_root: false,
+        centered: false,
+        momentum: 0.0,
+        weight_decay: 0.0,
+    };
+    let network = CpuNetwork::new(&spec, optimizer, &mut stream).map_err(|error| no_network(&error))?;
+    Ok(Some(FractionProposal::new(Box::new(network), entropy, fraction_learning_rate)))
 }

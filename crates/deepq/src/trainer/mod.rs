@@ -1,6 +1,9 @@
 //! The loop: act, learn, judge, and stop.
 
+mod body;
 mod build;
+mod memory;
+mod method;
 mod network;
 mod state;
 
@@ -12,11 +15,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use deepq_core::network::QNetwork;
-use deepq_core::replay::{ReplayStore, Sampler};
-use deepq_core::{Actor, CallMonitor, LearnMetrics, Learner, Period, Progress, RandomStream};
+use deepq_core::{CallMonitor, LearnMetrics, Period, Progress};
 
 use deepq_envs::wrappers::ObservationStatistics;
 
+use self::method::Method;
 use crate::config::{Config, FinalPolicy};
 use crate::evaluation::evaluation_seeds_at;
 use crate::events::{EpisodeEnded, Evaluated, Event, Observer};
@@ -72,11 +75,7 @@ pub struct Trainer {
     config: Config,
     seed: u64,
     threads: usize,
-    actor: Actor,
-    learner: Learner,
-    store: ReplayStore,
-    sampler: Sampler,
-    replay_stream: RandomStream,
+    method: Method,
     factory: EnvFactory,
     evaluator: Evaluator,
     monitor: CallMonitor,
@@ -109,7 +108,7 @@ impl Trainer {
 
     /// The network it trains.
     pub fn network(&self) -> &dyn QNetwork {
-        self.learner.network()
+        self.method.network()
     }
 
     /// Sees which calls of its environments are under way, from any thread.
@@ -154,12 +153,12 @@ impl Trainer {
 
     /// The policy that training has come to: the last one or the best one, as the configuration says.
     pub fn policy(&self) -> Policy {
-        let network = self.learner.network();
+        let network = self.method.network();
         let (parameters, statistics) = match (self.config.evaluation.final_policy, &self.best) {
             (FinalPolicy::Best, Some(best)) => (best.parameters.clone(), best.statistics.clone()),
             _ => (network.parameters(self.config.evaluation.parameters), self.observation_statistics()),
         };
-        Policy::new(network.spec(), &parameters)
+        Policy::with_head(network.spec(), &parameters, &self.config.head())
             .expect("the network of a trainer was checked when it was made")
             .with_statistics(statistics)
     }
@@ -197,16 +196,13 @@ impl Trainer {
     ) -> Result<ControlFlow<StopReason>, Error> {
         let before = self.progress;
         let epsilon = self.epsilon();
-        self.actor.step(self.learner.network_mut(), epsilon, &mut self.store)?;
-        self.progress.env_steps += self.actor.envs().len() as u64;
-        self.progress.episodes += self.actor.envs().finished_episodes().len() as u64;
-        self.learn(before);
-        self.learner.follow(before, self.progress);
+        let learned = &mut self.learned;
+        self.method.advance(&self.config, epsilon, &mut self.progress, |metrics| learned.add(metrics))?;
 
         let mut tell = |event: &Event<'_>| observer.on_event(event).map_err(Error::Observer);
         let mut flow = ControlFlow::Continue(());
         if watches_steps {
-            let (envs, actions) = (self.actor.envs(), self.actor.actions());
+            let (envs, actions) = (self.method.envs(), self.method.actions());
             flow = tell(&Event::Step { progress: self.progress, envs, actions, epsilon })?;
         }
         if self.progress.episodes > before.episodes && self.tell_of_episodes(before, &mut tell)?.is_break() {
@@ -236,26 +232,6 @@ impl Trainer {
         }
     }
 
-    /// Learns as often as is due since `before`.
-    fn learn(&mut self, before: Progress) {
-        let learning = self.config.learning;
-        if self.progress.env_steps < learning.start_env_steps
-            || self.store.len() < self.sampler.needed(learning.batch_size)
-        {
-            return;
-        }
-        let times = |progress: Progress| progress.env_steps / learning.every_env_steps;
-        let batches = (times(self.progress) - times(before)) * learning.batches as u64;
-        for _ in 0..batches {
-            let gradient_steps = self.learner.network().gradient_steps();
-            let rate = learning.learning_rate.at(Progress { gradient_steps, ..self.progress }) as f32;
-            let (sampler, stream) = (&mut self.sampler, &mut self.replay_stream);
-            let metrics = self.learner.learn(&self.store, sampler, stream, rate);
-            self.learned.add(metrics);
-        }
-        self.progress.gradient_steps = self.learner.network().gradient_steps();
-    }
-
     fn tell_of_episodes(
         &mut self,
         before: Progress,
@@ -263,7 +239,7 @@ impl Trainer {
     ) -> Result<ControlFlow<()>, Error> {
         let (epsilon, learned) = (self.epsilon(), std::mem::take(&mut self.learned));
         let mut flow = ControlFlow::Continue(());
-        for (count, episode) in self.actor.envs().finished_episodes().iter().enumerate() {
+        for (count, episode) in self.method.envs().finished_episodes().iter().enumerate() {
             let episodes = before.episodes + 1 + count as u64;
             let event = EpisodeEnded {
                 progress: Progress { episodes, ..self.progress },
@@ -304,7 +280,7 @@ impl Trainer {
             .as_ref()
             .is_none_or(|best| (mean_return, episodes) >= (best.mean_return, best.episodes));
         if is_best {
-            let parameters = self.learner.network().parameters(evaluation.parameters);
+            let parameters = self.method.network().parameters(evaluation.parameters);
             let Progress { env_steps, gradient_steps, .. } = self.progress;
             let statistics = self.observation_statistics();
             self.best =
@@ -323,7 +299,7 @@ impl Trainer {
         let confirm = evaluation.stop_early.map_or(0, |stop| stop.confirm_episodes);
         let all = evaluation.episodes + confirm;
         let seeds = evaluation_seeds_at(self.seed, "evaluation", self.progress.env_steps, all);
-        let network = self.learner.network_mut();
+        let network = self.method.network_mut();
         let mut play = |seeds: &[u64]| self.evaluator.evaluate(network, evaluation.parameters, seeds);
         let mut returns = play(&seeds[..evaluation.episodes])?;
         let Some(stop) = evaluation.stop_early else { return Ok((returns, false)) };

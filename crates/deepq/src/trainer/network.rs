@@ -2,11 +2,12 @@
 
 use std::cmp::Ordering;
 
-use deepq_core::network::{InputShape, LayerSpec, NetworkSpec, Shape, SpecError};
+use deepq_core::network::{Initialization, InputShape, LayerSpec, NetworkSpec, Shape, SpecError};
 use deepq_core::{BoxSpace, ElementKind, EnvSpec, RandomStream, Space};
 use deepq_cpu::CpuNetwork;
 use deepq_envs::Registry;
 
+use super::body::Outputs;
 use crate::EnvFactory;
 use crate::config::{Architecture, ChannelAxis, Config, ConfigError, LAYERS, NetworkConfig, find_layer};
 
@@ -25,40 +26,59 @@ pub(super) fn network_spec(config: &Config, env: &EnvSpec) -> Result<NetworkSpec
         return Err(ConfigError::new("env.id", message));
     };
     let observations = Observations { id: &config.env.id, space };
+    let head = config.head();
+    let outputs = |initialization| Outputs::of(&head, env.actions, initialization);
     let spec = match &config.network {
-        NetworkConfig::Hidden { hidden, initialization, divide_observations_by } => {
-            let spec = NetworkSpec::mlp(space.len(), hidden, env.actions, *initialization);
+        NetworkConfig::Hidden { hidden, initialization, divide_observations_by, extras } => {
+            let mut spec = NetworkSpec::mlp(space.len(), hidden, env.actions, *initialization);
+            spec.layers.pop();
+            spec.layers = outputs(*initialization).behind(spec.layers, *extras);
             observations.divided(spec, divide_observations_by)?
         }
-        NetworkConfig::Architecture { architecture, channels } => {
-            let (usual, spec) = match *architecture {
+        NetworkConfig::Architecture { architecture, channels, extras } => {
+            let (usual, mut spec) = match *architecture {
                 Architecture::Minatar => (ChannelAxis::Last, NetworkSpec::minatar(1, env.actions)),
                 Architecture::Nature => (ChannelAxis::First, NetworkSpec::nature(1, env.actions)),
                 Architecture::Impala { scale } => {
                     (ChannelAxis::First, NetworkSpec::impala(1, scale, env.actions))
                 }
             };
+            if extras.spectral_norm {
+                spec = spec.with_spectral_norm();
+            }
+            spec.layers.pop();
+            let layers = outputs(Initialization::FanInUniform).behind(spec.layers, *extras);
             let input = observations.image("network.architecture", *channels, Some(usual))?;
-            NetworkSpec { input, ..spec }
+            NetworkSpec { input, layers, ..spec }
         }
         NetworkConfig::Layers { layers, initialization, channels } => {
             let input = observations.input(layers, *channels)?;
-            let mut layers = layers.clone();
-            let linear = |outputs| LayerSpec::Linear { outputs, initialization: *initialization };
-            match layers.last_mut() {
-                Some(LayerSpec::Dueling { value, advantage }) => {
-                    value.push(linear(1));
-                    advantage.push(linear(env.actions));
-                }
-                _ => layers.push(linear(env.actions)),
-            }
+            let layers = outputs(*initialization).added_to(layers.clone());
             let spec = NetworkSpec::mlp(0, &[], env.actions, *initialization);
             NetworkSpec { input, layers, ..spec }
         }
     };
+    check_embedding(&spec, head.takes_fractions())?;
+    let spec = NetworkSpec { atoms: head.atoms(), ..spec };
     let spec = NetworkSpec { element: space.element, full_byte: full_byte(space), ..spec };
     check_fit(config, &observations, &spec)?;
     Ok(spec)
+}
+
+/// An embedding of fractions and a head that asks for fractions need each other.
+fn check_embedding(spec: &NetworkSpec, takes_fractions: bool) -> Result<(), ConfigError> {
+    let message = match (spec.takes_fractions(), takes_fractions) {
+        (true, false) => {
+            "have a cosine embedding, for whose fractions this head does not ask; take the head implicit-quantile or \
+             proposed-quantile, or leave the embedding out"
+        }
+        (false, true) => {
+            "have no { kind = \"cosine-embedding\" }, which the head implicit-quantile or proposed-quantile needs: it \
+             stands between features and the last layers"
+        }
+        _ => return Ok(()),
+    };
+    Err(ConfigError::new(LAYERS, message))
 }
 
 /// The byte that counts as 1: the greatest one that an observation may have.

@@ -33,12 +33,12 @@ impl Trainer {
             part(&mut state);
             state.into_bytes()
         };
-        let network = self.learner.network();
+        let network = self.method.network();
         TrainerState {
             online: network.parameters(Parameters::Online),
             target: network.parameters(Parameters::Target),
             optimizer: write(&|state| network.save_optimizer(state)),
-            replay: write(&|state| self.store.save_state(state)),
+            replay: write(&|state| self.method.save_replay(state)),
             trainer: write(&|state| self.save_rest(state)),
         }
     }
@@ -52,8 +52,7 @@ impl Trainer {
         state.f64(self.learned.loss);
         state.f64(self.learned.q_mean);
         state.u64(self.learned.batches);
-        self.actor.save_state(state);
-        self.replay_stream.save_state(state);
+        self.method.save_state(state);
         state.bool(self.best.is_some());
         if let Some(best) = &self.best {
             state.f64(best.mean_return);
@@ -72,25 +71,25 @@ impl Trainer {
     /// # Errors
     /// Where the bytes are not such a state. The trainer is then in no defined state and must be dropped.
     pub fn load_state(&mut self, state: &TrainerState) -> Result<(), StateError> {
-        let count = self.learner.network().layout().len();
+        let count = self.method.network().layout().len();
         for parameters in [&state.online, &state.target] {
             if parameters.len() != count {
                 return Err(StateError::mismatch("number of parameters", count, parameters.len()));
             }
         }
-        let network = self.learner.network_mut();
+        let network = self.method.network_mut();
         network.set_parameters(Parameters::Online, &state.online);
         network.set_parameters(Parameters::Target, &state.target);
         let mut reader = StateReader::new(&state.optimizer);
         network.load_optimizer(&mut reader)?;
         reader.finish()?;
         let mut reader = StateReader::new(&state.replay);
-        self.store.load_state(&mut reader)?;
+        self.method.load_replay(&mut reader)?;
         reader.finish()?;
         let mut reader = StateReader::new(&state.trainer);
         self.load_rest(&mut reader, count)?;
         reader.finish()?;
-        match (self.learner.network().gradient_steps(), self.progress.gradient_steps) {
+        match (self.method.gradient_steps(), self.progress.gradient_steps) {
             (optimizer, trainer) if optimizer == trainer => Ok(()),
             (optimizer, trainer) => Err(StateError::mismatch("the optimiser's steps", trainer, optimizer)),
         }
@@ -109,8 +108,7 @@ impl Trainer {
             q_mean: state.f64("sum of values")?,
             batches: state.u64_at_most("batches", MOST_STEPS)?,
         };
-        self.actor.load_state(state, &self.store)?;
-        self.replay_stream.load_state(state)?;
+        self.method.load_state(state)?;
         self.best = None;
         if state.bool("whether there is a best policy")? {
             let mut best = Best {
