@@ -158,3 +158,31 @@ fn all_layers_for_vectors() {
 fn all_layers_for_images() {
     trained_with_noise(&image_layers(29, 17), 5, 10, 0x731a_2339_502d_98ab);
 }
+
+/// Residual blocks with spectral norms, and leaky ReLUs of images and of vectors.
+fn normalized_layers(size: usize, channels: usize) -> NetworkSpec {
+    let leaky = || LayerSpec::LeakyRelu { slope: 0.01 };
+    let block = vec![leaky(), LayerSpec::convolution(channels, 3, 1, 1)];
+    let layers = vec![
+        LayerSpec::convolution(channels, 3, 2, 1),
+        LayerSpec::Residual { layers: block },
+        LayerSpec::Flatten,
+        LayerSpec::linear(2 * channels),
+        leaky(),
+        LayerSpec::linear(3),
+    ];
+    let input = InputShape::ChannelsLast { height: size, width: size + 1, channels: 2 };
+    let spec = NetworkSpec { element: ElementKind::F32, full_byte: 255, input, actions: 3, atoms: 1, layers };
+    spec.with_spectral_norm()
+}
+
+#[test]
+fn a_tiny_network_with_spectral_norms() {
+    trained_with_noise(&normalized_layers(5, 3), 3, 2, 0x840a_9d20_0da4_7443);
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "takes too long")]
+fn spectral_norms() {
+    trained_with_noise(&normalized_layers(9, 37), 5, 10, 0xb951_4417_f1c4_6541);
+}
