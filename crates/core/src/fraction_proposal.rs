@@ -138,3 +138,61 @@ fn logits_gradient(log_p: &[f32], d_fractions: &[f32], entropy: f32, d_logits: &
         *d = exp(*log_p) * (*d - mean);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn floats(value: &Value) -> Vec<f32> {
+        match value {
+            Value::Array(values) => values.iter().flat_map(floats).collect(),
+            number => vec![number.as_f64().unwrap() as f32],
+        }
+    }
+
+    fn assert_close(found: &[f32], expected: &[f32], what: &str) {
+        assert_eq!(found.len(), expected.len(), "{what}");
+        let near =
+            |(found, expected): (&f32, &f32)| (found - expected).abs() <= 1e-6 * expected.abs().max(1.0);
+        assert!(found.iter().zip(expected).all(near), "{what}: {found:?}, expected {expected:?}");
+    }
+
+    /// Fractions, their midpoints and the gradient by the logits, with and without entropy: fixtures/losses/fqf.json.
+    #[test]
+    fn proposals_are_the_papers() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/losses/fqf.json");
+        let fixture: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let setups = fixture["setups"].as_array().unwrap();
+        assert_eq!(setups.len(), 3);
+        for setup in setups {
+            let count = setup["atoms"].as_u64().unwrap() as usize;
+            let [logits, fractions, midpoints, d_fractions] =
+                ["logits", "fractions", "midpoints", "d_fractions"].map(|key| floats(&setup[key]));
+            let cases = setup["cases"].as_array().unwrap();
+            assert_eq!(cases.len(), 3);
+            for (b, logits) in logits.chunks_exact(count).enumerate() {
+                let mut log_p = logits.to_vec();
+                log_softmax(&mut log_p);
+                let (mut found, mut edges) = (vec![f32::NAN; count], vec![f32::NAN; count - 1]);
+                cumulate(&log_p, &mut found, &mut edges);
+                assert_close(&found, &midpoints[b * count..(b + 1) * count], "midpoints");
+                let first = b * (count + 1);
+                assert_close(&edges, &fractions[first + 1..first + count], "fractions");
+                // Without a place for the fractions the midpoints are the same.
+                let mut alone = vec![f32::NAN; count];
+                cumulate(&log_p, &mut alone, &mut []);
+                assert_eq!(alone, found);
+                for case in cases {
+                    let entropy = case["entropy_coefficient"].as_f64().unwrap() as f32;
+                    let mut d_logits = vec![f32::NAN; count];
+                    let d_fractions = &d_fractions[b * (count - 1)..(b + 1) * (count - 1)];
+                    logits_gradient(&log_p, d_fractions, entropy, &mut d_logits);
+                    let expected = &floats(&case["d_logits"])[b * count..(b + 1) * count];
+                    assert_close(&d_logits, expected, &format!("gradient with entropy {entropy}"));
+                }
+            }
+        }
+    }
+}

@@ -98,11 +98,12 @@ impl Loss for HlGaussLoss {
                 .iter()
                 .map(|part| part.weight * (value(outputs[part.pass].atoms_of(b, part.action)) + part.offset))
                 .sum();
-            let y = transitions.reward[b] + bonus + transitions.discount[b] * next;
+            // No value beyond the ends can be learned: an error that counts them would never go away.
+            let y = (transitions.reward[b] + bonus + transitions.discount[b] * next).clamp(low, high);
 
             let a = transitions.action[b] as usize;
             let q = value(outputs[0].atoms_of(b, a));
-            self.spread(y.clamp(low, high));
+            self.spread(y);
             self.logits.copy_from_slice(outputs[0].atoms_of(b, a));
             let first = (b * actions + a) * bins;
             let d_logits = &mut result.d_output[first..first + bins];

@@ -1,4 +1,5 @@
 //! An environment that writes down what really happened, for whoever doubts the parts behind it.
+#![allow(dead_code)] // Each test program uses a part of it.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,0 +1,157 @@
+//! Munchausen targets against the paper's formulas: fixtures/losses/munchausen.json.
+
+use deepq_core::loss::{
+    CategoricalLoss, ErrorFunction, ExpectedLoss, ImplicitQuantileLoss, ImplicitQuantiles, Loss, TargetRule,
+};
+use serde_json::Value;
+
+use crate::common::{assert_close, fixture, floats};
+use crate::implicit_quantile::behind;
+use crate::{Rows, assert_quantile_targets, evaluate, kind, output, targets_of};
+
+const ACTIONS: usize = 4;
+
+fn rule_of(fixture: &Value) -> TargetRule {
+    let number = |key: &str| fixture[key].as_f64().unwrap() as f32;
+    let rule = TargetRule::Munchausen {
+        alpha: number("alpha"),
+        temperature: number("temperature"),
+        clip: number("clip"),
+    };
+    assert_eq!(rule, TargetRule::MUNCHAUSEN, "the paper's numbers");
+    rule
+}
+
+/// The two batches of a family: without masks and with masks.
+fn batches<'a>(fixture: &'a Value, family: &str) -> impl Iterator<Item = (Rows, &'a Value, bool)> {
+    let batches = fixture[family].as_array().unwrap();
+    assert_eq!(batches.len(), 2);
+    batches.iter().map(|batch| {
+        let (rows, masked) = (Rows::of(batch), batch["masked"] == true);
+        let masks = if masked { rows.len() * ACTIONS } else { 0 };
+        assert_eq!((rows.mask.len(), rows.next_mask.len()), (masks, masks));
+        (rows, batch, masked)
+    })
+}
+
+/// As `assert_close`, each number in the size of its own of `sizes`.
+fn assert_close_to(found: &[f32], expected: &[f32], sizes: &[f32], what: &str) {
+    assert_eq!((found.len(), sizes.len()), (expected.len(), expected.len()), "the length of {what}");
+    let scaled =
+        |values: &[f32]| values.iter().zip(sizes).map(|(value, size)| value / size).collect::<Vec<_>>();
+    assert_close(&scaled(found), &scaled(expected), what);
+}
+
+/// Rows 10 and 19: log-policies of the target network by a stable log-sum-exp, cut off, over allowed actions only.
+#[test]
+fn row_10_expected_munchausen_targets_are_the_papers() {
+    let fixture = fixture("losses/munchausen.json");
+    for (rows, batch, masked) in batches(&fixture, "expected") {
+        let [online, target, target_next] =
+            ["q_online", "q_target", "q_target_next"].map(|key| floats(&batch[key]));
+        let targets = floats(&batch["target"]);
+        let taken: Vec<f32> =
+            (0..rows.len()).map(|b| online[b * ACTIONS + rows.action[b] as usize]).collect();
+        // A TD error is the difference of two numbers of single precision: the target, rounded to its 24 digits when
+        // the reward is added, and the prediction. Where they are 10,000, 1e-6 of those is what is left of it.
+        let sizes: Vec<f32> =
+            targets.iter().zip(&taken).map(|(y, q)| y.abs().max(q.abs()).max(1.0)).collect();
+        let td_errors = floats(&batch["td_error"]);
+        for case in batch["cases"].as_array().unwrap() {
+            let error = match case["error"].as_str().unwrap() {
+                "squared" => ErrorFunction::Squared,
+                "huber-1" => ErrorFunction::Huber { kappa: 1.0 },
+                other => panic!("{other}"),
+            };
+            let name = format!("{error:?}, masked {masked}");
+            let output_of = |values| output(rows.len(), ACTIONS, values, &[]);
+            let mut loss = ExpectedLoss::new(rule_of(&fixture), error);
+            let found = evaluate(&mut loss, &rows, |pass| match kind(pass) {
+                "online" => output_of(&online),
+                "target" => output_of(&target),
+                "target_next" => output_of(&target_next),
+                other => panic!("{other} is no pass of Munchausen"),
+            });
+            let found_targets: Vec<f32> = found.td_error.iter().zip(&taken).map(|(td, q)| td + q).collect();
+            assert_close_to(&found_targets, &targets, &sizes, &format!("targets, {name}"));
+            assert_close_to(&found.td_error, &td_errors, &sizes, &format!("TD errors, {name}"));
+            // The error of the TD error goes on by the slope of the loss, which is 2·δ for squares and at most 1 for
+            // Huber's; the gradient's slope is 2 and at most 1.
+            let slope = |td: &f32| error.value_and_slope(*td).1.abs().max(1.0);
+            let loss_sizes: Vec<f32> =
+                sizes.iter().zip(&td_errors).map(|(size, td)| size * slope(td)).collect();
+            assert_close_to(&found.loss, &floats(&case["loss"]), &loss_sizes, &format!("losses, {name}"));
+            let steepest = if error == ErrorFunction::Squared { 2.0 } else { 1.0 };
+            let d_sizes: Vec<f32> = sizes.iter().flat_map(|size| [steepest * size; ACTIONS]).collect();
+            let d_q = floats(&case["d_q"]);
+            assert_close_to(&found.d_output, &d_q, &d_sizes, &format!("gradients, {name}"));
+        }
+    }
+}
+
+/// Rows 8, 10 and 19: Munchausen-IQN. Each quantile of the target is a mixture over the actions.
+#[test]
+fn row_10_munchausen_iqn_is_the_papers() {
+    let fixture = fixture("losses/munchausen.json");
+    for (rows, batch, masked) in batches(&fixture, "quantile") {
+        let lists = rows.len() * ACTIONS;
+        let [online, fractions, target_next, choosing, choosing_next] =
+            ["values_online", "fractions", "values_target_next", "selector_target", "selector_target_next"]
+                .map(|key| floats(&batch[key]));
+        let per_list = |values: &[f32]| values.len() / lists;
+        let (atoms, target_atoms, midpoints) =
+            (per_list(&online), per_list(&target_next), per_list(&choosing));
+        let target_next = behind(&target_next, &choosing_next, lists);
+        // At the observation only the values that make the policy count.
+        let target_now = behind(&vec![1e6; lists * target_atoms], &choosing, lists);
+        let run = |atoms: usize, kappa: f32, online: &[f32], fractions: &[f32]| {
+            let counts = ImplicitQuantiles { online: atoms, target: target_atoms, midpoints };
+            let mut loss = ImplicitQuantileLoss::new(rule_of(&fixture), counts, kappa);
+            evaluate(&mut loss, &rows, |pass| {
+                let (values, fractions) = match kind(pass) {
+                    "online" => (online, fractions),
+                    "target" => (&target_now[..], &[][..]),
+                    "target_next" => (&target_next[..], &[][..]),
+                    other => panic!("{other} is no pass of Munchausen"),
+                };
+                output(rows.len(), ACTIONS, values, fractions)
+            })
+        };
+        let name = format!("masked {masked}");
+        let found = run(atoms, 1.0, &online, &fractions);
+        assert_close(&found.loss, &floats(&batch["loss"]), &format!("losses, {name}"));
+        let distances = floats(&batch["mean_abs_td_error"]);
+        assert_close(&found.td_error, &distances, &format!("TD errors, {name}"));
+        assert_close(&found.d_output, &floats(&batch["d_values"]), &format!("gradients, {name}"));
+        let half = vec![0.5; rows.len()];
+        let gradient_at = |theta: &[f32]| run(1, 0.0, theta, &half).d_output;
+        assert_quantile_targets(&rows, ACTIONS, &floats(&batch["target"]), gradient_at, &name);
+    }
+}
+
+/// Rows 7, 10 and 19: the atoms of every action move by its own log-policy and are projected by themselves.
+#[test]
+fn row_10_categorical_munchausen_is_the_papers() {
+    let fixture = fixture("losses/munchausen.json");
+    for (rows, batch, masked) in batches(&fixture, "categorical") {
+        let [online, target, target_next] =
+            ["logits_online", "logits_target", "logits_target_next"].map(|key| floats(&batch[key]));
+        let number = |key: &str| batch[key].as_f64().unwrap() as f32;
+        let atoms = number("atoms") as usize;
+        let mut loss = CategoricalLoss::new(rule_of(&fixture), number("v_min"), number("v_max"), atoms);
+        assert_eq!(loss.passes().len(), 3);
+        let output_of = |values| output(rows.len(), ACTIONS, values, &[]);
+        let found = evaluate(&mut loss, &rows, |pass| match kind(pass) {
+            "online" => output_of(&online),
+            "target" => output_of(&target),
+            "target_next" => output_of(&target_next),
+            other => panic!("{other} is no pass of Munchausen"),
+        });
+        let name = format!("masked {masked}");
+        let targets = targets_of(&rows, &output_of(&online), &found.d_output);
+        assert_close(&targets, &floats(&batch["target"]), &format!("targets, {name}"));
+        assert_close(&found.loss, &floats(&batch["loss"]), &format!("losses, {name}"));
+        assert_close(&found.td_error, &floats(&batch["kl"]), &format!("divergences, {name}"));
+        assert_close(&found.d_output, &floats(&batch["d_logits"]), &format!("gradients, {name}"));
+    }
+}
