@@ -67,7 +67,10 @@ fn several_algorithms_are_trained_and_compared() {
     assert_eq!(json["warnings"], json!([]));
     assert_eq!(json["report"], "study/compare.html");
     let page = std::fs::read_to_string(folder.path().join("study/compare.html")).unwrap();
-    assert!(page.contains("Performance profile") && page.contains("double-dqn over") | page.contains("over double-dqn"));
+    assert!(
+        page.contains("Performance profile")
+            && page.contains("double-dqn over") | page.contains("over double-dqn")
+    );
     // What was trained can be compared again, and says the same.
     let again = succeed(folder.path(), &["compare", "study", "--json"]).json();
     let by_label = |json: &Value, label: &str| {
@@ -103,7 +106,9 @@ fn several_algorithms_without_seeds_are_one_seed_each() {
             outcome.stderr
         );
     }
-    assert!(outcome.stderr.contains("(2 of 2)") && outcome.stderr.contains("double-dqn  seed    7  ended after"));
+    assert!(
+        outcome.stderr.contains("(2 of 2)") && outcome.stderr.contains("double-dqn  seed    7  ended after")
+    );
     assert!(outcome.stdout.starts_with("CartPole-v1\n"), "{}", outcome.stdout);
     assert!(outcome.stdout.contains("dqn over double-dqn"), "{}", outcome.stdout);
     let made = names(&folder.path().join("runs/CartPole-v1"));
@@ -151,7 +156,10 @@ fn what_stands_in_the_way_of_a_fair_comparison_is_told() {
     study(folder, "dqn,double-dqn", "5");
     let compare = || succeed(folder, &["compare", "study", "--json"]).json();
     edit_info(&folder.join("study/dqn/s3"), "seed", json!(1));
-    assert_eq!(warnings(&compare()), ["CartPole-v1, dqn: seed 1 is there more than once, and counts as often"]);
+    assert_eq!(
+        warnings(&compare()),
+        ["CartPole-v1, dqn: seed 1 is there more than once, and counts as often"]
+    );
     edit_info(&folder.join("study/dqn/s3"), "seed", json!(3));
     // What cannot change the scores is no reason to warn.
     let edit_config = |run: &str, from: &str, to: &str| {
@@ -209,7 +217,9 @@ fn runs_without_a_final_evaluation_are_named_and_left_out() {
     }
     let refused = run(folder, &["compare", "study"]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
-    for words in ["there is nothing to compare", "study/dqn/s1 is left out: it has no final evaluation", "help:"] {
+    for words in
+        ["there is nothing to compare", "study/dqn/s1 is left out: it has no final evaluation", "help:"]
+    {
         assert!(refused.stderr.contains(words), "{refused:?}");
     }
 }
@@ -219,7 +229,10 @@ fn a_single_group_is_summed_up_alone() {
     let folder = tempfile::tempdir().unwrap();
     train_small(folder.path(), "run", &[]);
     let json = succeed(folder.path(), &["compare", "run", "--out", "page.html", "--json"]).json();
-    assert_eq!((json["groups"][0]["label"].as_str(), &json["improvement"]), (Some("dqn/default"), &json!([])));
+    assert_eq!(
+        (json["groups"][0]["label"].as_str(), &json["improvement"]),
+        (Some("dqn/default"), &json!([]))
+    );
     let page = std::fs::read_to_string(folder.path().join("page.html")).unwrap();
     assert!(page.contains("dqn/default") && !page.contains("<h2>Probability of improvement</h2>"));
 }

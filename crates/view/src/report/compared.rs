@@ -12,7 +12,7 @@ use super::thin::{Point, sections};
 use super::{curves, page, several};
 use crate::ViewError;
 
-/// At how many thresholds a profile is computed, and at how many places a learning curve.
+/// At how many places a learning curve is computed.
 const PLACES: usize = 100;
 
 /// A group, its runs, and its colour in every chart.
@@ -156,11 +156,9 @@ fn improvement(pairs: &[&Improvement]) -> Markup {
 
 fn profiles(drawn: &[Drawn<'_>]) -> Chart {
     let (low, high) = range(drawn.iter().flat_map(|drawn| drawn.group.scores.iter().copied()));
-    // A curve begins at 1, with some room before the least score.
+    // A curve begins at 1, with some room before the least score, and ends at 0.
     let room = if high > low { (high - low) * 0.03 } else { (high.abs() * 0.05).max(1.0) };
-    let (low, step) = (low - room, (high - low + 2.0 * room) / PLACES as f64);
-    let thresholds: Vec<f64> = (0..=PLACES).map(|place| low + step * place as f64).collect();
-    let series = drawn.iter().map(|drawn| profile(drawn, &thresholds)).collect();
+    let series = drawn.iter().map(|drawn| profile(drawn, low - room, high + room)).collect();
     let names: Vec<&str> = drawn.iter().map(|drawn| drawn.group.label.as_str()).collect();
     Chart {
         description: format!("Share of runs above each final mean return: {}.", names.join(", ")),
@@ -172,18 +170,31 @@ fn profiles(drawn: &[Drawn<'_>]) -> Chart {
     }
 }
 
-fn profile(Drawn { group, class, .. }: &Drawn<'_>, thresholds: &[f64]) -> Series {
+/// A profile from a value below all scores to one above them. It steps at the scores of its group.
+fn profile(Drawn { group, class, .. }: &Drawn<'_>, low: f64, high: f64) -> Series {
     let scores = [&group.scores[..]];
-    let shares = performance_profile(&scores, thresholds).unwrap_or_default();
-    let points = thresholds.iter().copied().zip(shares);
-    let series = Series::new(&group.label, class, Mark::Line, points);
+    let mut thresholds = group.scores.clone();
+    thresholds.extend([low, high]);
+    thresholds.sort_unstable_by(f64::total_cmp);
+    thresholds.dedup();
+    let shares = performance_profile(&scores, &thresholds).unwrap_or_default();
+    let series = Series::new(&group.label, class, Mark::Line, steps(&thresholds, &shares));
     if group.seeds < 2 {
         return series;
     }
     let bootstrap = StratifiedBootstrap::default();
-    let intervals = bootstrap.intervals(&scores, |scores| performance_profile(scores, thresholds));
-    let band = thresholds.iter().zip(intervals.unwrap_or_default());
-    series.with_band(band.map(|(threshold, (low, high))| (*threshold, low, high)))
+    let intervals = bootstrap.intervals(&scores, |scores| performance_profile(scores, &thresholds));
+    let intervals = intervals.unwrap_or_default();
+    let band = steps(&thresholds, &intervals);
+    series.with_band(band.map(|(threshold, (low, high))| (threshold, low, high)))
+}
+
+/// Each value from its place on to the next one.
+fn steps<T: Copy>(places: &[f64], values: &[T]) -> impl Iterator<Item = (f64, T)> {
+    let begins = places.iter().copied().zip(values.iter().copied());
+    let ends = places.iter().skip(1).copied().zip(values.iter().copied());
+    let last = begins.clone().last();
+    begins.zip(ends).flat_map(|(begin, end)| [begin, end]).chain(last)
 }
 
 fn learning_curves(drawn: &[Drawn<'_>]) -> (Chart, &'static str) {
