@@ -115,7 +115,6 @@ fn numbers_that_cannot_be() {
     refused(&[&two[..], &["--render", "terminal"]].concat(), &["--render", "several algorithms"]);
     refused(&[&two[..], &["--preset", "default"]].concat(), &["cannot be used with"]);
     refused(&[&two[..], &["--seeds", "2", "--seed", &greatest]].concat(), &["--seeds", "greatest seed"]);
-    refused(&[&two[..], &["--out", ""]].concat(), &["--out", "cannot be empty"]);
     refused(&["--algo", "dqn,double-dqn,dqn"], &["--algo", "'dqn' is named twice"]);
     let image = "network={architecture=\"nature\"}";
     refused(&[&two[..], &["--set", image]].concat(), &["network.architecture"]);
@@ -170,6 +169,18 @@ fn folders_that_cannot_be_used() {
     out("used", &["used", "this folder holds a run already"]);
     out("/proc/run", &["/proc/run", "no run can be made here", "--out"]);
     out(&"long".repeat(100), &["no run can be made here"]);
+    // With several algorithms no run begins where one of the folders cannot be used.
+    std::fs::create_dir_all(folder.join("study/double-dqn/s2")).unwrap();
+    std::fs::write(folder.join("study/double-dqn/s2/notes.txt"), "mine").unwrap();
+    let two =
+        ["train", "CartPole-v1", "--env-steps", "100", "--algo", "dqn,double-dqn", "--seeds", "2", "--out"];
+    refused(
+        folder,
+        &[&two[..], &["study"]].concat(),
+        &["study/double-dqn/s2: this folder is not empty", "--out"],
+    );
+    assert_eq!(names(&folder.join("study")), ["double-dqn"]);
+    assert_eq!(names(&folder.join("study/double-dqn")), ["s2"]);
     assert_eq!(names(&folder.join("occupied")), ["notes.txt"]);
     assert_eq!(std::fs::read(folder.join("file")).unwrap(), b"mine");
 }

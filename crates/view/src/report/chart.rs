@@ -125,6 +125,9 @@ pub(super) const LETTER: f64 = 6.4;
 const LEGEND_ROW: f64 = 20.0;
 const LEGEND_SAMPLE: f64 = 26.0;
 
+/// More bands than these make one colour of all where they overlap.
+const MOST_PLAIN_BANDS: usize = 4;
+
 impl Chart {
     /// Whether there is nothing to draw.
     pub(super) fn is_empty(&self) -> bool {
@@ -145,11 +148,24 @@ impl Chart {
         svg.append(&legend);
         let plot = self.plot(size, 16.0 + LEGEND_ROW * rows);
         axes(&mut svg, &plot, self.across, self.y_title);
+        self.bands(&mut svg, &plot);
         for series in self.series.iter().filter(|series| !series.points.is_empty()) {
             draw(&mut svg, &plot, series);
         }
         svg.raw("</svg>\n");
         svg
+    }
+
+    /// The intervals, behind all lines; fainter where there are many.
+    fn bands(&self, svg: &mut Markup, plot: &Plot) {
+        let with_band = || self.series.iter().filter(|series| !series.band.is_empty());
+        let kind = if with_band().count() > MOST_PLAIN_BANDS { "band crowded" } else { "band" };
+        for series in with_band() {
+            let high = series.band.iter().map(|&(x, _, high)| (x, high));
+            let low = series.band.iter().rev().map(|&(x, low, _)| (x, low));
+            let outline: Vec<Point> = high.chain(low).map(|point| plot.place(point)).collect();
+            path(svg, kind, series.class, &polyline(&outline));
+        }
     }
 
     fn plot(&self, size: Size, top: f64) -> Plot {
@@ -271,11 +287,6 @@ fn draw(svg: &mut Markup, plot: &Plot, series: &Series) {
     let thinned = buckets(&series.points, most);
     let means = || place(thinned.iter().map(|bucket| (bucket.x, bucket.mean)).collect());
     let is_thinned = thinned.len() < series.points.len();
-    if !series.band.is_empty() {
-        let high = series.band.iter().map(|&(x, _, high)| (x, high));
-        let low = series.band.iter().rev().map(|&(x, low, _)| (x, low));
-        path(svg, "band", series.class, &polyline(&place(high.chain(low).collect())));
-    }
     match series.mark {
         Mark::Dots => path(svg, "dots", series.class, &dots(&place(extremes(&series.points, &thinned)))),
         Mark::Line | Mark::MarkedLine => {

@@ -79,7 +79,7 @@ impl IntervalChart {
         let widest =
             |text: fn(&Estimate) -> &str| range(self.rows.iter().map(|row| width(text(row)))).1.max(0.0);
         let (labels, texts) = (widest(|row| &row.label), widest(|row| &row.text));
-        let stacked = labels > 0.35 * width_of_all || width_of_all < 500.0;
+        let stacked = labels > 0.45 * width_of_all || width_of_all < 500.0;
         let left = if stacked { 16.0 } else { labels + 24.0 };
         let right = (width_of_all - texts - 24.0).max(left + 60.0);
         let row = if stacked { 46.0 } else { 30.0 };

@@ -57,9 +57,6 @@ fn check(args: &Train, recipes: &[TrainRequest]) -> Result<(), Failure> {
         let message = "a screen shows one run: it cannot be used with several algorithms";
         return Err(ConfigError::new("--render", message).into());
     }
-    if args.out.as_ref().is_some_and(|out| out.as_os_str().is_empty()) {
-        return Err(ConfigError::new("--out", "a folder's name cannot be empty").into());
-    }
     for (index, recipe) in recipes.iter().enumerate() {
         let name = &recipe.preset;
         if recipes[..index].iter().any(|other| other.preset == *name) {
