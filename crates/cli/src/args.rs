@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Record(Record),
     /// Write one self-contained HTML page on one or more runs
     Report(Report),
+    /// Compare the final returns of runs: IQM, intervals, probability of improvement
+    Compare(Compare),
     /// List what there is
     List(List),
     /// Print the completions of a shell
@@ -55,9 +57,10 @@ pub(crate) struct Train {
     /// A recipe for this environment; `deepq list presets` shows all [default: default]
     #[arg(long, value_name = "NAME", conflicts_with = "algo")]
     pub(crate) preset: Option<String>,
-    /// An algorithm with general settings, or this environment's preset of that name
-    #[arg(long, value_name = "NAME")]
-    pub(crate) algo: Option<String>,
+    /// An algorithm with general settings, or this environment's preset of that name; several, with commas between
+    /// them, are trained side by side and compared
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) algo: Vec<String>,
     /// Train for so many env steps
     #[arg(long, value_name = "N", value_parser = parse_count, conflicts_with = "episodes")]
     pub(crate) env_steps: Option<u64>,
@@ -70,7 +73,8 @@ pub(crate) struct Train {
     /// Train so many seeds side by side, from --seed on
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub(crate) seeds: Option<u64>,
-    /// The run directory; with --seeds the parent of the run directories [default: a fresh one in runs/]
+    /// The run directory; with --seeds the parent of the run directories, with several --algo the parent of a folder
+    /// for each [default: a fresh one in runs/]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Change a setting of the recipe, learning.gamma=0.9 say; may be given more than once
@@ -137,6 +141,21 @@ pub(crate) struct Report {
     #[arg(required = true, value_name = "RUN")]
     pub(crate) runs: Vec<PathBuf>,
     /// The HTML file [default: report.html in the run's folder, or for several runs in this one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = "\
+Examples:
+  deepq compare runs/CartPole-v1                     all runs in a folder
+  deepq compare study/dqn study/c51 --out page.html  with a page of charts
+  deepq train CartPole-v1 --algo dqn,double-dqn --seeds 10   trains, then compares")]
+pub(crate) struct Compare {
+    /// Run directories, or folders that hold some; they are grouped by environment, algorithm and preset
+    #[arg(required = true, value_name = "RUN")]
+    pub(crate) runs: Vec<PathBuf>,
+    /// Write a page with charts
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 }

@@ -19,7 +19,7 @@ fn assert_has(value: &Value, expected: &[&str]) {
 #[test]
 fn every_command_has_its_help() {
     let folder = tempfile::tempdir().unwrap();
-    let commands = ["train", "eval", "play", "record", "report", "list", "completions"];
+    let commands = ["train", "eval", "play", "record", "report", "compare", "list", "completions"];
     let all = succeed(folder.path(), &["--help"]).stdout;
     for command in commands {
         assert!(all.contains(&format!("\n  {command} ")), "{command} is missing:\n{all}");
@@ -31,7 +31,7 @@ fn every_command_has_its_help() {
         assert!(help.stderr.is_empty());
     }
     // What is not there yet is not promised.
-    for absent in ["resume", "compare", "watch", "doctor", "export"] {
+    for absent in ["resume", "watch", "doctor", "export"] {
         assert!(!all.contains(&format!("\n  {absent} ")), "{all}");
     }
     assert!(succeed(folder.path(), &["--version"]).stdout.starts_with("deepq 0."));

@@ -97,6 +97,28 @@ fn a_stopped_study_ends_with_130_and_checkpoints() {
     }
 }
 
+#[test]
+fn a_stopped_study_of_several_algorithms_ends_with_130_and_checkpoints() {
+    let folder = tempfile::tempdir().unwrap();
+    let args =
+        ["train", "CartPole-v1", "--algo", "dqn,double-dqn", "--seeds", "20", "--out", "run", "--json"];
+    let mut command = deepq(folder.path());
+    command.args(args).args(["--env-steps", "900000000"]).stdout(Stdio::piped()).stderr(Stdio::null());
+    let child = command.spawn().unwrap();
+    wait_for("the first episodes", || has_begun(&folder.path().join("run/dqn/s1")));
+    send("-INT", &child);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let runs = summary["runs"].as_array().unwrap();
+    assert!((1..40).contains(&runs.len()), "those that had not begun do not begin");
+    assert_eq!((&summary["groups"], summary.get("report")), (&serde_json::json!([]), None));
+    for run in runs {
+        assert_eq!(run["status"], "interrupted");
+        succeed(folder.path(), &["eval", run["run"].as_str().unwrap(), "--episodes", "1"]);
+    }
+}
+
 /// The second Ctrl-C does not wait for anything: here a step in which hours of learning are due.
 #[test]
 fn a_second_ctrl_c_ends_at_once() {

@@ -41,6 +41,11 @@ fn unknown_names_are_told_with_the_nearest() {
         &["--preset", "'tutoral'", "did you mean 'tutorial'?", "sb3-dqn"],
     );
     refused(&train(&["--algo", "ddqn"]), &["--algo", "'ddqn'", "double-dqn"]);
+    refused(
+        &train(&["--algo", "dqn,duoble-dqn", "--seeds", "2"]),
+        &["--algo", "'duoble-dqn'", "did you mean 'double-dqn'?"],
+    );
+    refused(&train(&["--algo", "dqn,"]), &["--algo", "there is no algorithm ''"]);
     refused(&train(&["--set", "learning.gama=0.9"]), &["--set learning.gama=0.9", "did you mean 'gamma'?"]);
     refused(&train(&["--set", "lerning.gamma=0.9"]), &["'lerning'", "did you mean 'learning'?"]);
     refused(&train(&["--set", "loss.kind=\"c51\""]), &["'c51'", "q-learning"]);
@@ -106,6 +111,13 @@ fn numbers_that_cannot_be() {
     refused(&["--env-steps", "5", "--episodes", "5"], &["--env-steps", "cannot be used with", "--episodes"]);
     refused(&["--preset", "default", "--algo", "dqn"], &["cannot be used with"]);
     refused(&["--seeds", "2", "--render", "window"], &["cannot be used with"]);
+    let two = ["--algo", "dqn,double-dqn"];
+    refused(&[&two[..], &["--render", "terminal"]].concat(), &["--render", "several algorithms"]);
+    refused(&[&two[..], &["--preset", "default"]].concat(), &["cannot be used with"]);
+    refused(&[&two[..], &["--seeds", "2", "--seed", &greatest]].concat(), &["--seeds", "greatest seed"]);
+    refused(&["--algo", "dqn,double-dqn,dqn"], &["--algo", "'dqn' is named twice"]);
+    let image = "network={architecture=\"nature\"}";
+    refused(&[&two[..], &["--set", image]].concat(), &["network.architecture"]);
     refused(&["-q", "-v"], &["cannot be used with"]);
     refused(&["--fps", "0", "--render", "terminal"], &["--fps", "above 0, or max"]);
     refused(&["--fps=-3"], &["--fps"]);
@@ -157,6 +169,18 @@ fn folders_that_cannot_be_used() {
     out("used", &["used", "this folder holds a run already"]);
     out("/proc/run", &["/proc/run", "no run can be made here", "--out"]);
     out(&"long".repeat(100), &["no run can be made here"]);
+    // With several algorithms no run begins where one of the folders cannot be used.
+    std::fs::create_dir_all(folder.join("study/double-dqn/s2")).unwrap();
+    std::fs::write(folder.join("study/double-dqn/s2/notes.txt"), "mine").unwrap();
+    let two =
+        ["train", "CartPole-v1", "--env-steps", "100", "--algo", "dqn,double-dqn", "--seeds", "2", "--out"];
+    refused(
+        folder,
+        &[&two[..], &["study"]].concat(),
+        &["study/double-dqn/s2: this folder is not empty", "--out"],
+    );
+    assert_eq!(names(&folder.join("study")), ["double-dqn"]);
+    assert_eq!(names(&folder.join("study/double-dqn")), ["s2"]);
     assert_eq!(names(&folder.join("occupied")), ["notes.txt"]);
     assert_eq!(std::fs::read(folder.join("file")).unwrap(), b"mine");
 }
@@ -167,13 +191,19 @@ fn runs_that_are_none() {
     let folder = folder.path();
     std::fs::write(folder.join("file"), "x").unwrap();
     std::fs::create_dir(folder.join("empty")).unwrap();
-    for command in [&["eval"][..], &["record"], &["report"], &["play", "--render", "terminal"]] {
+    let commands = [&["eval"][..], &["record"], &["report"], &["play", "--render", "terminal"]];
+    for command in commands {
         let refused = |run: &str, words: &[&str]| refused(folder, &[command, &[run]].concat(), words);
         refused("nowhere", &["nowhere: there is no such folder", "deepq list runs"]);
         refused("empty", &["empty: this is no run directory: run.json is missing"]);
         refused("file", &["file: this is no run directory"]);
         refused("무엇", &["무엇: there is no such folder"]);
     }
+    let refused_compare = |run: &str, words: &[&str]| refused(folder, &["compare", run], words);
+    refused_compare("nowhere", &["nowhere: there is no such folder", "deepq list runs"]);
+    refused_compare("empty", &["empty: there is no run in this folder", "deepq list runs --below"]);
+    refused_compare("file", &["file: this is no run directory"]);
+    refused(folder, &["compare"], &["<RUN>"]);
     refused(folder, &["eval"], &["<RUN>"]);
     refused(folder, &["report"], &["<RUN>"]);
 }

@@ -10,7 +10,7 @@ use tempfile::tempdir;
 mod runs;
 #[path = "../../../xtask/skip.rs"]
 mod skip;
-use runs::{filmed, reported, trained};
+use runs::{edit_info, filmed, reported, trained};
 
 /// Waits for the videos, then writes into the page what the browser made of it.
 const PROBE: &str = r#"<iframe id="hold"></iframe><script>
@@ -59,6 +59,25 @@ fn dump(program: &Path, profile: &Path, theme: &str, page: &Path) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// What the probe says of a page of this width in this theme (1 is light, 0 dark).
+fn said(program: &Path, folder: &Path, page: &str, width: u32, theme: u32) -> String {
+    // The probe is a script, which the page itself forbids.
+    let policy = page.find("<meta http-equiv").unwrap();
+    let policy_end = policy + page[policy..].find('\n').unwrap();
+    let probed =
+        format!("{}{}", &page[..policy], &page[policy_end..]).replace("</main>", &format!("{PROBE}</main>"));
+    fs::write(folder.join("probed.html"), probed).unwrap();
+    let frame = folder.join("frame.html");
+    fs::write(&frame, FRAME.replace("WIDTH", &width.to_string())).unwrap();
+    let theme = format!("--blink-settings=preferredColorScheme={theme}");
+    let dump = dump(program, &folder.join("profile"), &theme, &frame);
+    let said = dump.split("id=\"probe\">").nth(1).and_then(|rest| rest.split('<').next());
+    said.unwrap_or(&dump).to_owned()
+}
+
+const LIGHT: &str = "rgb(246,247,249) rgb(93,100,114)";
+const DARK: &str = "rgb(15,18,23) rgb(164,172,186)";
+
 #[test]
 fn chromium_shows_the_report_in_every_size_and_theme() {
     let Some(program) = find_chromium() else {
@@ -68,28 +87,34 @@ fn chromium_shows_the_report_in_every_size_and_theme() {
     let run = trained(folder.path().join("run"), 1, &[]);
     filmed(&run, 2, 1);
     let (_, page) = reported(&[run]);
-    // The probe is a script, which the page itself forbids.
-    let policy = page.find("<meta http-equiv").unwrap();
-    let policy_end = policy + page[policy..].find('\n').unwrap();
-    let probed =
-        format!("{}{}", &page[..policy], &page[policy_end..]).replace("</main>", &format!("{PROBE}</main>"));
-    let path = folder.path().join("probed.html");
-    fs::write(&path, probed).unwrap();
-    let frame = folder.path().join("frame.html");
-    for (width, svgs) in [(1280, 5), (390, 5)] {
-        fs::write(&frame, FRAME.replace("WIDTH", &width.to_string())).unwrap();
-        for (theme, ground, ink) in
-            [(1, "rgb(246,247,249)", "rgb(93,100,114)"), (0, "rgb(15,18,23)", "rgb(164,172,186)")]
-        {
-            let theme = format!("--blink-settings=preferredColorScheme={theme}");
-            let dump = dump(&program, &folder.path().join("profile"), &theme, &frame);
-            let said =
-                dump.split("id=\"probe\">").nth(1).and_then(|rest| rest.split('<').next()).unwrap_or(&dump);
-            assert_eq!(
-                said,
-                format!("true-600x400,true-600x400 fits {width} {ground} {ink} {svgs} true"),
-                "width {width}"
-            );
+    for width in [1280, 390] {
+        for (theme, colours) in [(1, LIGHT), (0, DARK)] {
+            let said = said(&program, folder.path(), &page, width, theme);
+            let expected = format!("true-600x400,true-600x400 fits {width} {colours} 5 true");
+            assert_eq!(said, expected, "width {width}");
+        }
+    }
+}
+
+#[test]
+fn chromium_shows_the_comparison_in_every_size_and_theme() {
+    let Some(program) = find_chromium() else {
+        return skip::skip("chromium_shows_the_comparison_in_every_size_and_theme", "there is no chromium");
+    };
+    let folder = tempdir().unwrap();
+    let long = "a-preset-with-a-name-that-is-much-longer-than-any-screen-of-a-phone-is-wide";
+    for (preset, seed) in [(long, 1), (long, 2), ("short", 1), ("short", 2)] {
+        let run = trained(folder.path().join(format!("{}-{seed}", &preset[..5])), seed, &[]);
+        edit_info(&run, |info| info["preset"] = preset.into());
+    }
+    let comparison = deepq::run::Comparison::of(&[folder.path().to_owned()]).unwrap();
+    let out = folder.path().join("compare.html");
+    deepq_view::report::write_comparison(&comparison, &out).unwrap();
+    let page = fs::read_to_string(out).unwrap();
+    for width in [1280, 390] {
+        for (theme, colours) in [(1, LIGHT), (0, DARK)] {
+            let said = said(&program, folder.path(), &page, width, theme);
+            assert_eq!(said, format!(" fits {width} {colours} 4 true"), "width {width}");
         }
     }
 }

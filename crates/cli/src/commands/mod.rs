@@ -1,5 +1,6 @@
 //! The commands: each turns its arguments into one call of the library, and prints what came of it.
 
+mod compare;
 mod eval;
 mod list;
 mod play;
@@ -22,6 +23,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<ExitCode, Failure> {
         Command::Play(args) => play::run(&args, output),
         Command::Record(args) => record::run(&args, output),
         Command::Report(args) => report::run(&args, output),
+        Command::Compare(args) => compare::run(&args, output),
         Command::List(args) => list::run(&args, output),
         Command::Completions(args) => {
             let mut script = vec![];

@@ -15,6 +15,7 @@
 //! ```
 
 mod checkpoint;
+mod comparison;
 mod directory;
 mod files;
 mod metrics;
@@ -24,8 +25,9 @@ mod watchdog;
 mod weights;
 
 pub use checkpoint::CheckpointChoice;
+pub use comparison::{ComparedGroup, Comparison, FEW_SEEDS, Improvement};
 pub use directory::{RunDirectory, RunInfo, RunStatus};
 pub use files::{read_json_lines, write_atomically};
 pub use metrics::{EvaluationLine, MetricsLine};
-pub use seeds::{AcrossSeeds, SeedsSummary, train_seeds};
+pub use seeds::{AcrossSeeds, SeedsSummary, seed_requests, train_all, train_seeds};
 pub use session::{HangHandler, RunSummary, TrainRequest, train};

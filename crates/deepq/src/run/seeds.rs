@@ -1,4 +1,4 @@
-//! Several seeds of one configuration, trained side by side.
+//! Several runs, trained side by side: seeds of one configuration, or any.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -60,34 +60,60 @@ pub fn train_seeds<O: Observer>(
     count: u64,
     observer: impl Fn(u64) -> O + Sync,
 ) -> Result<SeedsSummary, Error> {
-    let seeds = seeds(request.seed, count)?;
-    if let Some(parent) = &request.out {
-        // Before the first begins, so that none is stopped for another's sake.
-        seeds.iter().try_for_each(|seed| RunDirectory::check_free(&run_path(parent, *seed)))?;
+    let runs = train_all(&seed_requests(request, count)?, |request| observer(request.seed))?;
+    let all = runs.iter().all(Option::is_some);
+    let runs: Vec<RunSummary> = runs.into_iter().flatten().collect();
+    let means: Option<Vec<f64>> = runs.iter().map(|run| run.eval.as_ref().map(|eval| eval.mean)).collect();
+    Ok(SeedsSummary { eval: means.filter(|_| all).and_then(|means| AcrossSeeds::of(&means)), runs })
+}
+
+/// A request for each of `count` seeds from the request's on, whose folder is the parent of theirs.
+///
+/// # Errors
+/// Where there are no such seeds.
+pub fn seed_requests(request: &TrainRequest, count: u64) -> Result<Vec<TrainRequest>, Error> {
+    let with_seed = |seed| {
+        let out = request.out.as_ref().map(|parent| run_path(parent, seed));
+        TrainRequest { seed, out, ..request.clone() }
+    };
+    Ok(seeds(request.seed, count)?.into_iter().map(with_seed).collect())
+}
+
+/// Trains all these runs, as many side by side as there are cores: what came of each, in the same order, and
+/// `None` for those that had not begun when a stop flag was set.
+///
+/// `observer` makes the observer of each run.
+///
+/// # Errors
+/// As [`train`]; the other runs are then stopped, and the requests' stop flags stay as they are. Where a
+/// configuration or a folder cannot be used, no run begins.
+pub fn train_all<O: Observer>(
+    requests: &[TrainRequest],
+    observer: impl Fn(&TrainRequest) -> O + Sync,
+) -> Result<Vec<Option<RunSummary>>, Error> {
+    // Before the first begins, so that none is stopped for another's sake.
+    for request in requests {
+        request.config.validate()?;
+        request.out.as_deref().map_or(Ok(()), RunDirectory::check_free)?;
     }
     let failed = AtomicBool::new(false);
-    let beside_others = request.beside_others || seeds.len() > 1;
-    let runs: Result<Vec<Option<RunSummary>>, Error> = seeds
-        .into_par_iter()
+    let beside_others = requests.len() > 1;
+    requests
+        .par_iter()
         .with_max_len(1)
-        .map(|seed| {
+        .map(|request| {
             if request.stop_flag.load(Ordering::Relaxed) || failed.load(Ordering::Relaxed) {
                 return Ok(None);
             }
-            let out = request.out.as_ref().map(|parent| run_path(parent, seed));
-            let mut observer = UntilFailure::new(observer(seed), &failed);
-            let outcome = train(&TrainRequest { seed, out, beside_others, ..request.clone() }, &mut observer);
+            let mut observer = UntilFailure::new(observer(request), &failed);
+            let beside_others = request.beside_others || beside_others;
+            let outcome = train(&TrainRequest { beside_others, ..request.clone() }, &mut observer);
             if outcome.is_err() {
                 failed.store(true, Ordering::Relaxed);
             }
             outcome.map(Some)
         })
-        .collect();
-    let runs = runs?;
-    let all = runs.iter().all(Option::is_some);
-    let runs: Vec<RunSummary> = runs.into_iter().flatten().collect();
-    let means: Option<Vec<f64>> = runs.iter().map(|run| run.eval.as_ref().map(|eval| eval.mean)).collect();
-    Ok(SeedsSummary { eval: means.filter(|_| all).and_then(|means| AcrossSeeds::of(&means)), runs })
+        .collect()
 }
 
 /// Interrupts a seed when another has failed. The request's flag is its caller's, who may use it again.

@@ -1,4 +1,4 @@
-//! Line charts as SVG.
+//! Charts as SVG: of curves here, of intervals in `intervals`.
 //!
 //! Colours come from the classes of `chart.css`, so that a chart follows the page's theme.
 
@@ -27,13 +27,21 @@ pub(super) enum Mark {
 pub(super) struct Series {
     /// What the legend says; nothing where it is empty.
     pub(super) name: String,
-    /// Its colour, `a` to `c`, and where it applies `faint` or `heavy`.
+    /// Its colour, `a` to `h`, and where it applies `faint`, `heavy` or `dashed`.
     pub(super) class: &'static str,
     /// How it is drawn.
     pub(super) mark: Mark,
     /// The points, in the order of their place.
     pub(super) points: Vec<Point>,
+    /// Places with the ends of an interval there, in the order of the places.
+    pub(super) band: Vec<(f64, f64, f64)>,
 }
+
+/// Colours of groups that are told apart; after these they come again.
+pub(super) const CLASSES: [&str; 16] = [
+    "a", "b", "c", "d", "e", "f", "g", "h", "a dashed", "b dashed", "c dashed", "d dashed", "e dashed",
+    "f dashed", "g dashed", "h dashed",
+];
 
 impl Series {
     /// A series of the points that can be drawn.
@@ -46,16 +54,40 @@ impl Series {
         let mut points: Vec<Point> =
             points.into_iter().filter(|(x, y)| x.is_finite() && y.is_finite()).collect();
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
-        Self { name: name.into(), class, mark, points }
+        Self { name: name.into(), class, mark, points, band: vec![] }
+    }
+
+    /// The series with an interval behind it.
+    pub(super) fn with_band(self, band: impl IntoIterator<Item = (f64, f64, f64)>) -> Self {
+        let is_finite =
+            |(x, low, high): &(f64, f64, f64)| [x, low, high].iter().all(|value| value.is_finite());
+        Self { band: band.into_iter().filter(is_finite).collect(), ..self }
+    }
+
+    /// All points that must have room.
+    fn extent(&self) -> impl Iterator<Item = Point> {
+        let band = self.band.iter().flat_map(|&(x, low, high)| [(x, low), (x, high)]);
+        self.points.iter().copied().chain(band)
     }
 }
 
-/// A chart over env steps.
+/// What is drawn across.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Across {
+    /// Env steps, from 0.
+    EnvSteps,
+    /// Something else, of this name, from its least value.
+    Values(&'static str),
+}
+
+/// A chart of curves.
 pub(super) struct Chart {
     /// What a reader who cannot see it is told.
     pub(super) description: String,
     /// What is drawn upwards, with its unit.
     pub(super) y_title: &'static str,
+    /// What is drawn across.
+    pub(super) across: Across,
     /// What is drawn, from back to front.
     pub(super) series: Vec<Series>,
     /// How the values are spaced.
@@ -89,9 +121,12 @@ impl Plot {
 }
 
 /// About how wide a letter is.
-const LETTER: f64 = 6.4;
+pub(super) const LETTER: f64 = 6.4;
 const LEGEND_ROW: f64 = 20.0;
 const LEGEND_SAMPLE: f64 = 26.0;
+
+/// More bands than these make one colour of all where they overlap.
+const MOST_PLAIN_BANDS: usize = 4;
 
 impl Chart {
     /// Whether there is nothing to draw.
@@ -112,7 +147,8 @@ impl Chart {
         let (legend, rows) = self.legend(size.width - 16.0);
         svg.append(&legend);
         let plot = self.plot(size, 16.0 + LEGEND_ROW * rows);
-        axes(&mut svg, &plot, self.y_title);
+        axes(&mut svg, &plot, self.across, self.y_title);
+        self.bands(&mut svg, &plot);
         for series in self.series.iter().filter(|series| !series.points.is_empty()) {
             draw(&mut svg, &plot, series);
         }
@@ -120,11 +156,25 @@ impl Chart {
         svg
     }
 
+    /// The intervals, behind all lines; fainter where there are many.
+    fn bands(&self, svg: &mut Markup, plot: &Plot) {
+        let with_band = || self.series.iter().filter(|series| !series.band.is_empty());
+        let kind = if with_band().count() > MOST_PLAIN_BANDS { "band crowded" } else { "band" };
+        for series in with_band() {
+            let high = series.band.iter().map(|&(x, _, high)| (x, high));
+            let low = series.band.iter().rev().map(|&(x, low, _)| (x, low));
+            let outline: Vec<Point> = high.chain(low).map(|point| plot.place(point)).collect();
+            path(svg, kind, series.class, &polyline(&outline));
+        }
+    }
+
     fn plot(&self, size: Size, top: f64) -> Plot {
-        let points = || self.series.iter().flat_map(|series| &series.points);
-        let end = points().map(|point| point.0).fold(0.0, f64::max);
-        let (mut low, high) = points()
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), (_, y)| (low.min(*y), high.max(*y)));
+        let points = || self.series.iter().flat_map(Series::extent);
+        let (begin, end) = match self.across {
+            Across::EnvSteps => (0.0, range(points().map(|point| point.0)).1.max(0.0)),
+            Across::Values(_) => range(points().map(|point| point.0)),
+        };
+        let (mut low, high) = range(points().map(|point| point.1));
         let height = size.height - top - 44.0;
         let ticks = (height / 32.0).max(2.0) as usize;
         let y = match self.spacing {
@@ -138,7 +188,7 @@ impl Chart {
         let widest = y.ticks.iter().map(|tick| y.label(*tick).chars().count()).max().unwrap_or(0);
         let left = 30.0 + LETTER * widest as f64;
         let right = size.width - 18.0;
-        let x = Axis::linear(0.0, end, ((right - left) / 64.0).max(2.0) as usize, true);
+        let x = Axis::linear(begin, end, ((right - left) / 64.0).max(2.0) as usize, true);
         Plot { left, top, right, bottom: size.height - 44.0, x, y }
     }
 
@@ -165,6 +215,11 @@ impl Chart {
     }
 }
 
+/// The least and the greatest value.
+pub(super) fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)))
+}
+
 fn sample(svg: &mut Markup, series: &Series, x: f64, y: f64) {
     let middle = (x + 10.0, y);
     let line = [(x, y), (x + 20.0, y)];
@@ -184,7 +239,7 @@ fn sample(svg: &mut Markup, series: &Series, x: f64, y: f64) {
     }
 }
 
-fn axes(svg: &mut Markup, plot: &Plot, y_title: &'static str) {
+fn axes(svg: &mut Markup, plot: &Plot, across: Across, y_title: &'static str) {
     svg.raw("<g class=\"grid\">\n");
     for tick in &plot.y.ticks {
         let (_, y) = plot.place((0.0, *tick));
@@ -206,17 +261,21 @@ fn axes(svg: &mut Markup, plot: &Plot, y_title: &'static str) {
         let x = plot.left + (plot.right - plot.left) * plot.x.place(*tick);
         label(svg, (x, plot.bottom + 19.0), plot.x.label(*tick));
     }
-    label(svg, ((plot.left + plot.right) / 2.0, plot.bottom + 37.0), "env steps");
+    let x_title = match across {
+        Across::EnvSteps => "env steps",
+        Across::Values(title) => title,
+    };
+    label(svg, ((plot.left + plot.right) / 2.0, plot.bottom + 37.0), x_title);
     let middle = (plot.top + plot.bottom) / 2.0;
     svg.raw("<text transform=\"translate(13 ").text(format_args!("{middle:.1}")).raw(") rotate(-90)\">");
     svg.raw(y_title).raw("</text>\n</g>\n");
 }
 
-fn line(svg: &mut Markup, from: Point, to: Point) {
+pub(super) fn line(svg: &mut Markup, from: Point, to: Point) {
     svg.raw("<path d=\"").text(polyline(&[from, to])).raw("\"/>\n");
 }
 
-fn label(svg: &mut Markup, (x, y): Point, text: impl std::fmt::Display) {
+pub(super) fn label(svg: &mut Markup, (x, y): Point, text: impl std::fmt::Display) {
     svg.raw("<text x=\"").text(format_args!("{x:.1}")).raw("\" y=\"").text(format_args!("{y:.1}")).raw("\">");
     svg.text(text).raw("</text>\n");
 }
@@ -260,11 +319,11 @@ fn rings(svg: &mut Markup, class: &'static str, places: &[Point]) {
     }
 }
 
-fn path(svg: &mut Markup, kind: &'static str, class: &'static str, data: &str) {
+pub(super) fn path(svg: &mut Markup, kind: &'static str, class: &'static str, data: &str) {
     svg.raw("<path class=\"").raw(kind).raw(" ").raw(class).raw("\" d=\"").text(data).raw("\"/>\n");
 }
 
-fn polyline(places: &[Point]) -> String {
+pub(super) fn polyline(places: &[Point]) -> String {
     // A line of one point is drawn as a dot.
     let end = if places.len() == 1 { "h0" } else { "" };
     let points = places.iter().enumerate().map(|(index, (x, y))| {
@@ -275,6 +334,6 @@ fn polyline(places: &[Point]) -> String {
 }
 
 /// Lines of no length, whose round ends are the dots.
-fn dots(places: &[Point]) -> String {
+pub(super) fn dots(places: &[Point]) -> String {
     places.iter().map(|(x, y)| format!("M{x:.1} {y:.1}h0")).collect()
 }

@@ -1,6 +1,6 @@
 //! The charts of a report.
 
-use super::chart::{Chart, Mark, Series, Size};
+use super::chart::{Across, Chart, Mark, Series, Size};
 use super::data::{CurveKind, Group, RunData};
 use super::markup::Markup;
 use super::scale::{Spacing, count, score};
@@ -31,7 +31,14 @@ pub(super) fn returns(run: &RunData) -> Chart {
         Series::new("evaluation (greedy), mean", "b", Mark::MarkedLine, run.evaluation_curve()),
         Series::new("final evaluation", "b", Mark::Rings, last),
     ];
-    Chart { description, y_title: "return", series, spacing: Spacing::Linear, legend: true }
+    Chart {
+        description,
+        y_title: "return",
+        across: Across::EnvSteps,
+        series,
+        spacing: Spacing::Linear,
+        legend: true,
+    }
 }
 
 /// What the chart of one run shows, in words.
@@ -40,9 +47,13 @@ pub(super) const RETURNS_CAPTION: &str =
 
 /// A chart as wide as the page, and another one for narrow screens: one of them is shown.
 pub(super) fn figure(chart: &Chart, caption: &str) -> Markup {
+    drawn_twice(|size, class| chart.svg(size, class, None), caption)
+}
+
+/// A figure that is drawn for wide screens and for narrow ones: one of them is shown.
+pub(super) fn drawn_twice(draw: impl Fn(Size, &'static str) -> Markup, caption: &str) -> Markup {
     let mut figure = Markup::default();
-    figure.raw("<figure>\n").append(&chart.svg(WIDE, "chart wide", None));
-    figure.append(&chart.svg(NARROW, "chart narrow", None));
+    figure.raw("<figure>\n").append(&draw(WIDE, "chart wide")).append(&draw(NARROW, "chart narrow"));
     figure.raw("<figcaption>").text(caption).raw("</figcaption>\n</figure>\n");
     figure
 }
@@ -68,7 +79,14 @@ pub(super) fn learning(run: &RunData) -> Markup {
         let spacing = spacing(&series.points);
         let note = if spacing == Spacing::Logarithmic { " (logarithmic)" } else { "" };
         let description = format!("{caption}, over env steps.");
-        let chart = Chart { description, y_title, series: vec![series], spacing, legend: false };
+        let chart = Chart {
+            description,
+            y_title,
+            across: Across::EnvSteps,
+            series: vec![series],
+            spacing,
+            legend: false,
+        };
         markup.raw("<figure>\n").append(&chart.svg(SMALL, "chart", None));
         markup.raw("<figcaption>").text(caption).text(note).raw("</figcaption>\n</figure>\n");
     }
@@ -104,7 +122,7 @@ fn groups(groups: &[Group<'_>]) -> Chart {
         true => "mean return of evaluations",
         false => "return",
     };
-    Chart { description, y_title, series, spacing: Spacing::Linear, legend: true }
+    Chart { description, y_title, across: Across::EnvSteps, series, spacing: Spacing::Linear, legend: true }
 }
 
 /// An evaluation judges a policy, and the policy of a run that ended stays as it was: its value goes on. Returns

@@ -5,8 +5,10 @@
 //! everything that it does not need.
 
 mod chart;
+mod compared;
 mod curves;
 mod data;
+mod intervals;
 mod markup;
 mod one;
 mod page;
@@ -16,6 +18,8 @@ mod shell;
 mod thin;
 
 use std::path::{Path, PathBuf};
+
+use deepq::run::Comparison;
 
 use crate::ViewError;
 use data::{Group, RunData};
@@ -32,6 +36,15 @@ pub fn write_report(runs: &[PathBuf], out: &Path) -> Result<(), ViewError> {
         runs => several::page(runs, &Group::of(runs))?,
     };
     Ok(deepq::run::write_atomically(out, page.as_bytes())?)
+}
+
+/// Writes the page on how groups of runs compare: interquartile means, performance profiles, probabilities of
+/// improvement and learning curves, each with its intervals.
+///
+/// # Errors
+/// Where a run cannot be read or the page cannot be written.
+pub fn write_comparison(comparison: &Comparison, out: &Path) -> Result<(), ViewError> {
+    Ok(deepq::run::write_atomically(out, compared::page(comparison)?.as_bytes())?)
 }
 
 /// The learning curve of these runs as an SVG file, in light or dark as the reader's system is: the returns of

@@ -108,7 +108,7 @@ pub(super) fn videos(videos: &[Video], left_out: usize) -> Markup {
 pub(super) fn reproduce(run: &RunData) -> Markup {
     let info = &run.info;
     let mut markup = Markup::default();
-    match shell::training_again(&info.command, info.seed) {
+    match shell::training_again(&info.command, &info.preset, info.seed) {
         Some(command) => {
             markup
                 .paragraph("This command trains it again, to the same bytes with the same version of deepq:");

@@ -131,11 +131,7 @@ fn row(run: &RunData) -> Vec<String> {
 }
 
 fn reproduce(group: &Group<'_>) -> Markup {
-    let commands: Vec<String> = group
-        .runs
-        .iter()
-        .filter_map(|run| Some(shell::quoted(&shell::training_again(&run.info.command, run.info.seed)?)))
-        .collect();
+    let commands = commands(&group.runs);
     let mut markup = page::reproduce(group.first());
     if commands.len() > 1 {
         markup.raw("<details><summary>The command of each run</summary>\n");
@@ -143,4 +139,13 @@ fn reproduce(group: &Group<'_>) -> Markup {
         markup.raw("</details>\n");
     }
     markup
+}
+
+/// What trains each of these runs again, where it is known.
+pub(super) fn commands(runs: &[&RunData]) -> Vec<String> {
+    let again = |run: &&RunData| {
+        let info = &run.info;
+        Some(shell::quoted(&shell::training_again(&info.command, &info.preset, info.seed)?))
+    };
+    runs.iter().filter_map(again).collect()
 }

@@ -28,8 +28,9 @@ fn quote(argument: &str) -> String {
 }
 
 /// The command that trains one run again from its recorded command line: without where it was written to, how it
-/// was watched and which other seeds were trained beside it. `None` where it is no `deepq train`.
-pub(super) fn training_again(command: &[String], seed: u64) -> Option<Vec<String>> {
+/// was watched and which other seeds and algorithms were trained beside it: an `--algo` names the run's preset alone,
+/// which has the algorithm's name. `None` where it is no `deepq train`.
+pub(super) fn training_again(command: &[String], preset: &str, seed: u64) -> Option<Vec<String>> {
     let [_, train, rest @ ..] = command else { return None };
     if train != "train" {
         return None;
@@ -39,7 +40,15 @@ pub(super) fn training_again(command: &[String], seed: u64) -> Option<Vec<String
     let mut rest = rest.iter();
     while let Some(argument) = rest.next() {
         let name = argument.split('=').next().unwrap_or_default();
-        if LEFT_OUT.contains(&name) {
+        if name == "--algo" {
+            if name == argument {
+                rest.next();
+            }
+            // Named more than once, it would be named so here as well.
+            if !again.iter().any(|argument| argument == "--algo") {
+                again.extend(["--algo".to_owned(), preset.to_owned()]);
+            }
+        } else if LEFT_OUT.contains(&name) {
             if name == argument {
                 rest.next();
             }
@@ -92,12 +101,21 @@ mod tests {
         let command = words(
             "/usr/bin/deepq train CartPole-v1 --preset sb3-dqn --seeds 4 --out runs/x --set learning.gamma=0.9 --seed=3 -q",
         );
-        let again = training_again(&command, 6).unwrap();
+        let again = training_again(&command, "sb3-dqn", 6).unwrap();
         assert_eq!(
             again,
             words("deepq train CartPole-v1 --preset sb3-dqn --set learning.gamma=0.9 --seed 6")
         );
-        assert_eq!(training_again(&words("python3 my.py"), 6), None);
-        assert_eq!(training_again(&[], 6), None);
+        assert_eq!(training_again(&words("python3 my.py"), "x", 6), None);
+        assert_eq!(training_again(&[], "x", 6), None);
+    }
+
+    #[test]
+    fn training_again_names_the_algorithm_of_the_run_alone() {
+        for given in ["--algo dqn,c51,double-dqn", "--algo=dqn,c51", "--algo dqn --algo=c51", "--algo c51"] {
+            let command = words(&format!("deepq train Acrobot-v1 {given} --seeds 4"));
+            let again = training_again(&command, "c51", 2).unwrap();
+            assert_eq!(again, words("deepq train Acrobot-v1 --algo c51 --seed 2"), "{given}");
+        }
     }
 }

@@ -65,17 +65,24 @@ pub(super) fn interpolate(points: &[Point], x: f64) -> Option<f64> {
 
 /// The mean of several curves, at `count` places from where all have begun to where the last one ends.
 pub(super) fn mean_curve(curves: &[Vec<Point>], count: usize) -> Vec<Point> {
+    let mean =
+        |(x, values): (f64, Vec<f64>)| (x, values.iter().map(|value| value / curves.len() as f64).sum());
+    sections(curves, count).into_iter().map(mean).collect()
+}
+
+/// The values of several curves, at `count` places from where all have begun to where the last one ends.
+pub(super) fn sections(curves: &[Vec<Point>], count: usize) -> Vec<(f64, Vec<f64>)> {
     if curves.is_empty() || curves.iter().any(Vec::is_empty) {
         return vec![];
     }
     let begin = curves.iter().map(|curve| curve[0].0).fold(f64::NEG_INFINITY, f64::max);
     let end = curves.iter().map(|curve| curve[curve.len() - 1].0).fold(begin, f64::max);
     let places = (0..=count).map(|i| begin + (end - begin) * i as f64 / count as f64);
-    let mean = |x: f64| {
+    let values = |x: f64| {
         let values: Option<Vec<f64>> = curves.iter().map(|curve| interpolate(curve, x)).collect();
-        Some((x, values?.iter().map(|value| value / curves.len() as f64).sum()))
+        Some((x, values?))
     };
-    places.filter_map(mean).collect()
+    places.filter_map(values).collect()
 }
 
 #[cfg(test)]

@@ -2,14 +2,22 @@
 //!
 //! The definitions are NumPy's and those of rliable (Agarwal et al., "Deep Reinforcement Learning at the Edge
 //! of the Statistical Precipice", arXiv 2108.13264), so that a number from here can stand beside a published
-//! one.
+//! one: mean and interquartile mean, stratified bootstrap intervals, performance profiles and the probability of
+//! improvement.
 //!
 //! Two rules hold for every function:
 //! - No values, no statistic: an empty slice gives `None`.
 //! - A NaN among the values gives NaN. (SciPy's trimmed mean sorts NaN to the top and may cut it away; a run
 //!   that diverged must not vanish from a result in this way.)
 
-use deepq_core::RandomStream;
+mod bootstrap;
+mod comparison;
+
+pub use bootstrap::StratifiedBootstrap;
+pub use comparison::{
+    average_performance_profile, interquartile_mean_over_tasks, performance_profile,
+    probability_of_improvement,
+};
 
 /// The arithmetic mean.
 pub fn mean(values: &[f64]) -> Option<f64> {
@@ -45,70 +53,6 @@ pub fn percentile(values: &[f64], percent: f64) -> Option<f64> {
 /// The 50th percentile.
 pub fn median(values: &[f64]) -> Option<f64> {
     percentile(values, 50.0)
-}
-
-/// An interval for a statistic, by resampling the runs within each task: rliable's stratified bootstrap with the
-/// percentile method. With one task it is the plain bootstrap.
-///
-/// The same seed gives the same interval on every machine.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct StratifiedBootstrap {
-    /// How many resamples are drawn. Agarwal et al. use 50,000 for point estimates and 2,000 for curves.
-    pub resamples: usize,
-    /// The share of the resampled statistics that lies within the interval, more than 0 and less than 1.
-    pub confidence: f64,
-    /// The seed of the draws.
-    pub seed: u64,
-}
-
-impl Default for StratifiedBootstrap {
-    /// 2,000 resamples, 95 %, seed 0.
-    fn default() -> Self {
-        Self { resamples: 2_000, confidence: 0.95, seed: 0 }
-    }
-}
-
-impl StratifiedBootstrap {
-    /// The lower and the upper end of the interval of `statistic`.
-    ///
-    /// `scores[task]` holds the scores of that task's runs; tasks may have different numbers of them. In every
-    /// resample each score of a task is replaced by one drawn from the same task, independently of all others.
-    /// `statistic` gets all scores of a resample in one slice, task after task: [`mean`],
-    /// [`interquartile_mean`], [`median`] or a function of the caller's.
-    ///
-    /// `None` where there is no task, a task without a score, no resample, a confidence that is not between 0
-    /// and 1, or a `statistic` that is `None`. Where it is NaN for a resample, both ends are NaN.
-    ///
-    /// ```
-    /// use deepq::statistics::{StratifiedBootstrap, interquartile_mean};
-    /// let returns_of_seeds = vec![500.0, 492.1, 500.0, 488.7, 500.0];
-    /// let (low, high) = StratifiedBootstrap::default().interval(&[returns_of_seeds], interquartile_mean).unwrap();
-    /// assert!(488.7 <= low && low < 497.4 && 497.4 < high && high <= 500.0);
-    /// ```
-    pub fn interval<T: AsRef<[f64]>>(
-        &self,
-        scores: &[T],
-        mut statistic: impl FnMut(&[f64]) -> Option<f64>,
-    ) -> Option<(f64, f64)> {
-        let confidence_is_valid = self.confidence > 0.0 && self.confidence < 1.0;
-        if scores.is_empty() || scores.iter().any(|runs| runs.as_ref().is_empty()) || !confidence_is_valid {
-            return None;
-        }
-        let mut random = RandomStream::new(self.seed, "bootstrap", 0);
-        let mut resample = Vec::new();
-        let mut statistics = Vec::new();
-        for _ in 0..self.resamples {
-            resample.clear();
-            for runs in scores.iter().map(AsRef::as_ref) {
-                resample.extend((0..runs.len()).map(|_| runs[random.below(runs.len())]));
-            }
-            statistics.push(statistic(&resample)?);
-        }
-        statistics.sort_unstable_by(f64::total_cmp);
-        let tail_percent = 100.0 * (1.0 - self.confidence) / 2.0;
-        let low = percentile_of_sorted(&statistics, tail_percent)?;
-        Some((low, percentile_of_sorted(&statistics, 100.0 - tail_percent)?))
-    }
 }
 
 fn sorted(values: &[f64]) -> Vec<f64> {
@@ -190,7 +134,16 @@ mod tests {
         assert!(bootstrap.interval(&scores, mean).is_some());
         assert_eq!(bootstrap.interval::<Vec<f64>>(&[], mean), None);
         assert_eq!(bootstrap.interval(&[vec![1.0], vec![]], mean), None);
-        assert_eq!(StratifiedBootstrap { resamples: 0, ..bootstrap }.interval(&scores, mean), None);
+        let none = StratifiedBootstrap { resamples: 0, ..bootstrap };
+        assert_eq!(none.interval(&scores, mean), None);
+        assert_eq!(none.intervals(&scores, |_| Some(vec![])), None);
+        assert_eq!(none.interval_of_two(&scores, &scores, probability_of_improvement), None);
+        let mut calls = 0;
+        let ragged = bootstrap.intervals(&scores, |_| {
+            calls += 1;
+            Some(vec![0.0; calls])
+        });
+        assert_eq!(ragged, None);
         for confidence in [0.0, 1.0, -0.5, f64::NAN] {
             assert_eq!(StratifiedBootstrap { confidence, ..bootstrap }.interval(&scores, mean), None);
         }

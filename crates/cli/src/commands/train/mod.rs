@@ -1,18 +1,16 @@
 //! `deepq train`
 
-use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+mod algos;
+mod seeds;
+
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 use deepq::config::{Config, ConfigError};
-use deepq::events::{Answer, Event, Observer};
-use deepq::run::{
-    CheckpointChoice, HangHandler, RunStatus, RunSummary, SeedsSummary, TrainRequest, train, train_seeds,
-};
-use deepq::{EnvFactory, Progress, Registry, RunDirectory};
+use deepq::events::Observer;
+use deepq::run::{CheckpointChoice, HangHandler, RunStatus, RunSummary, TrainRequest, train};
+use deepq::{EnvFactory, Registry, RunDirectory};
 use deepq_view::recorder::{RecordRequest, Recording, record};
 use deepq_view::report::write_report;
 use deepq_view::watch::{ScreenKind, TrainingScreen, open_screen};
@@ -25,25 +23,29 @@ use crate::output::{Output, path_json};
 use crate::progress::{ProgressLine, duration, thousands};
 
 pub(crate) fn run(args: &Train, output: &Output) -> Result<ExitCode, Failure> {
-    let mut request = request(args)?;
+    // First of all, so that a wrong environment is told as such and not as a missing preset.
+    Registry::builtin().make(&args.env).map_err(|error| ConfigError::from_make("ENV", &error))?;
+    let mut requests = match &args.algo[..] {
+        [] => vec![request(args, None)?],
+        algos => algos.iter().map(|algo| request(args, Some(algo))).collect::<Result<_, _>>()?,
+    };
     let interrupt = Interrupt::watch()?;
-    request.stop_flag = interrupt.stop_flag();
-    request.on_hang = Some(end_with(*output));
-    match args.seeds {
-        Some(count) => run_seeds(args, &request, count, &interrupt, output),
-        None => run_one(args, &request, &interrupt, output),
+    for request in &mut requests {
+        request.stop_flag = interrupt.stop_flag();
+        request.on_hang = Some(end_with(*output));
+    }
+    match (&requests[..], args.seeds) {
+        ([request], None) => run_one(args, request, &interrupt, output),
+        ([request], Some(count)) => seeds::run_seeds(args, request, count, &interrupt, output),
+        (requests, count) => algos::run_algos(args, requests, count.unwrap_or(1), &interrupt, output),
     }
 }
 
-fn request(args: &Train) -> Result<TrainRequest, Failure> {
-    let registry = Registry::builtin();
-    // First of all, so that a wrong environment is told as such and not as a missing preset.
-    registry.make(&args.env).map_err(|error| ConfigError::from_make("ENV", &error))?;
+fn request(args: &Train, algo: Option<&str>) -> Result<TrainRequest, Failure> {
     let mut set = args.set.clone();
     set.extend(args.env_steps.map(|env_steps| format!("stop={{env_steps={env_steps}}}")));
     set.extend(args.episodes.map(|episodes| format!("stop={{episodes={episodes}}}")));
-    let (mut config, preset) =
-        Config::resolve(&args.env, args.preset.as_deref(), args.algo.as_deref(), &set)?;
+    let (mut config, preset) = Config::resolve(&args.env, args.preset.as_deref(), algo, &set)?;
     config.engine.threads = args.threads.unwrap_or(config.engine.threads);
     let mut request = TrainRequest::new(config, preset.name, args.seed);
     request.out = args.out.clone();
@@ -167,115 +169,5 @@ fn shell_word(word: &str) -> String {
     match word.chars().all(harmless) && !word.starts_with('-') {
         true => word.to_owned(),
         false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
-}
-
-/// Tells when one seed of several has ended.
-struct SeedNote<'a> {
-    seed: u64,
-    count: u64,
-    ended: &'a AtomicU64,
-    output: &'a Output,
-    began: Instant,
-    progress: Progress,
-}
-
-impl<'a> SeedNote<'a> {
-    fn new(seed: u64, count: u64, ended: &'a AtomicU64, output: &'a Output) -> Self {
-        Self { seed, count, ended, output, began: Instant::now(), progress: Progress::default() }
-    }
-}
-
-impl Observer for SeedNote<'_> {
-    fn on_event(&mut self, event: &Event<'_>) -> Answer {
-        if let Event::EpisodeEnded(ended) = event {
-            self.progress = ended.progress;
-        }
-        Ok(ControlFlow::Continue(()))
-    }
-}
-
-/// A run lets go of its observer when all of it is over, the final evaluation included.
-impl Drop for SeedNote<'_> {
-    fn drop(&mut self) {
-        let ended = self.ended.fetch_add(1, Ordering::Relaxed) + 1;
-        self.output.note(format!(
-            "seed {:>4}  ended after {} episodes, {}  ({ended} of {})",
-            self.seed,
-            thousands(self.progress.episodes as f64),
-            duration(self.began.elapsed().as_secs_f64()),
-            self.count
-        ));
-    }
-}
-
-fn run_seeds(
-    args: &Train,
-    request: &TrainRequest,
-    count: u64,
-    interrupt: &Interrupt,
-    output: &Output,
-) -> Result<ExitCode, Failure> {
-    let last = args.seed.saturating_add(count - 1);
-    let ended = AtomicU64::new(0);
-    output.note(format!(
-        "training {} on {} with seeds {} to {last}, side by side",
-        request.preset, request.config.env.id, args.seed
-    ));
-    let summary = train_seeds(request, count, |seed| SeedNote::new(seed, count, &ended, output))?;
-    let paths: Vec<PathBuf> = summary.runs.iter().map(|run| run.run.clone()).collect();
-    interrupt.end_at_once();
-    let mut json = json!(summary);
-    let Some(eval) = &summary.eval else {
-        output.result(&json, &stopped(&summary))?;
-        return Ok(interrupt.exit_code().unwrap_or(ExitCode::SUCCESS));
-    };
-    let report = report_path(request, &paths);
-    write_report(&paths, &report)?;
-    json["report"] = path_json(&report);
-    let lines = summary.runs.iter().map(|run| {
-        let mean = run.eval.as_ref().map_or(f64::NAN, |eval| eval.mean);
-        format!(
-            "seed {:>4}  mean return {mean:>7.1}  {:>9} env steps  {}",
-            run.seed,
-            thousands(run.env_steps as f64),
-            duration(run.wall_s)
-        )
-    });
-    let text = format!(
-        "{}\n{} seeds: mean {:.1}, IQM {:.1}, 95 % interval of the IQM {:.1} to {:.1}\nreport {}",
-        lines.collect::<Vec<_>>().join("\n"),
-        eval.seeds,
-        eval.mean,
-        eval.iqm,
-        eval.ci95.0,
-        eval.ci95.1,
-        report.display()
-    );
-    output.result(&json, &text)?;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// One line for each seed that had begun.
-fn stopped(summary: &SeedsSummary) -> String {
-    let line = |run: &RunSummary| {
-        let how = if run.status == RunStatus::Interrupted { "stopped" } else { "finished" };
-        format!(
-            "seed {:>4}  {how} after {} env steps  {}",
-            run.seed,
-            thousands(run.env_steps as f64),
-            run.run.display()
-        )
-    };
-    summary.runs.iter().map(line).collect::<Vec<_>>().join("\n")
-}
-
-/// The report on several runs stands beside their folders.
-fn report_path(request: &TrainRequest, paths: &[PathBuf]) -> PathBuf {
-    let parent = request.out.clone().or_else(|| paths.first()?.parent().map(Path::to_owned));
-    let parent = parent.unwrap_or_default();
-    match &request.out {
-        Some(_) => parent.join("report.html"),
-        None => parent.join(format!("report-{}-s{}.html", request.preset, request.seed)),
     }
 }

@@ -1,0 +1,139 @@
+//! Several seeds of one recipe.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use deepq::Progress;
+use deepq::events::{Answer, Event, Observer};
+use deepq::run::{RunStatus, RunSummary, TrainRequest, train_seeds};
+use deepq_view::report::write_report;
+use serde_json::json;
+
+use crate::args::Train;
+use crate::failure::Failure;
+use crate::interrupt::Interrupt;
+use crate::output::{Output, path_json};
+use crate::progress::{duration, thousands};
+
+/// Tells when one run of several has ended.
+pub(super) struct SeedNote<'a> {
+    /// What stands before the seed.
+    label: String,
+    seed: u64,
+    count: u64,
+    ended: &'a AtomicU64,
+    output: &'a Output,
+    began: Instant,
+    progress: Progress,
+}
+
+impl<'a> SeedNote<'a> {
+    pub(super) fn new(
+        label: impl Into<String>,
+        seed: u64,
+        count: u64,
+        ended: &'a AtomicU64,
+        output: &'a Output,
+    ) -> Self {
+        let label = label.into();
+        Self { label, seed, count, ended, output, began: Instant::now(), progress: Progress::default() }
+    }
+}
+
+impl Observer for SeedNote<'_> {
+    fn on_event(&mut self, event: &Event<'_>) -> Answer {
+        if let Event::EpisodeEnded(ended) = event {
+            self.progress = ended.progress;
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// A run lets go of its observer when all of it is over, the final evaluation included.
+impl Drop for SeedNote<'_> {
+    fn drop(&mut self) {
+        let ended = self.ended.fetch_add(1, Ordering::Relaxed) + 1;
+        self.output.note(format!(
+            "{}seed {:>4}  ended after {} episodes, {}  ({ended} of {})",
+            self.label,
+            self.seed,
+            thousands(self.progress.episodes as f64),
+            duration(self.began.elapsed().as_secs_f64()),
+            self.count
+        ));
+    }
+}
+
+pub(super) fn run_seeds(
+    args: &Train,
+    request: &TrainRequest,
+    count: u64,
+    interrupt: &Interrupt,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
+    let last = args.seed.saturating_add(count - 1);
+    let ended = AtomicU64::new(0);
+    output.note(format!(
+        "training {} on {} with seeds {} to {last}, side by side",
+        request.preset, request.config.env.id, args.seed
+    ));
+    let summary = train_seeds(request, count, |seed| SeedNote::new("", seed, count, &ended, output))?;
+    let paths: Vec<PathBuf> = summary.runs.iter().map(|run| run.run.clone()).collect();
+    interrupt.end_at_once();
+    let mut json = json!(summary);
+    let Some(eval) = &summary.eval else {
+        output.result(&json, &stopped(&summary.runs))?;
+        return Ok(interrupt.exit_code().unwrap_or(ExitCode::SUCCESS));
+    };
+    let report = report_path(request, &paths);
+    write_report(&paths, &report)?;
+    json["report"] = path_json(&report);
+    let lines = summary.runs.iter().map(|run| {
+        let mean = run.eval.as_ref().map_or(f64::NAN, |eval| eval.mean);
+        format!(
+            "seed {:>4}  mean return {mean:>7.1}  {:>9} env steps  {}",
+            run.seed,
+            thousands(run.env_steps as f64),
+            duration(run.wall_s)
+        )
+    });
+    let text = format!(
+        "{}\n{} seeds: mean {:.1}, IQM {:.1}, 95 % interval of the IQM {:.1} to {:.1}\nreport {}",
+        lines.collect::<Vec<_>>().join("\n"),
+        eval.seeds,
+        eval.mean,
+        eval.iqm,
+        eval.ci95.0,
+        eval.ci95.1,
+        report.display()
+    );
+    output.result(&json, &text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One line for each run that had begun.
+pub(super) fn stopped(runs: &[RunSummary]) -> String {
+    let line = |run: &RunSummary| {
+        let how = if run.status == RunStatus::Interrupted { "stopped" } else { "finished" };
+        format!(
+            "seed {:>4}  {how} after {} env steps  {}",
+            run.seed,
+            thousands(run.env_steps as f64),
+            run.run.display()
+        )
+    };
+    runs.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// The report on several runs stands beside their folders.
+fn report_path(request: &TrainRequest, paths: &[PathBuf]) -> PathBuf {
+    let parent = request.out.clone().or_else(|| paths.first()?.parent().map(Path::to_owned));
+    let parent = parent.unwrap_or_default();
+    match &request.out {
+        Some(_) => parent.join("report.html"),
+        None => parent.join(format!("report-{}-s{}.html", request.preset, request.seed)),
+    }
+}

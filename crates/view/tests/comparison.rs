@@ -1,0 +1,132 @@
+//! The page on how groups of runs compare.
+
+use std::fs;
+use std::path::PathBuf;
+
+use deepq::run::Comparison;
+use deepq_view::report::write_comparison;
+use roxmltree::Node;
+use serde_json::{Value, json};
+use tempfile::tempdir;
+
+#[path = "common/page.rs"]
+mod page;
+#[path = "common/runs.rs"]
+mod runs;
+use page::{all, check, parse, text, xml};
+use runs::{edit_info, trained};
+
+/// A run of this preset and score.
+fn scored(out: PathBuf, preset: &str, seed: u64, score: f64) -> PathBuf {
+    let run = trained(out, seed, &[]);
+    edit_info(&run, |info| info["preset"] = json!(preset));
+    let path = run.join("eval.jsonl");
+    let lines = fs::read_to_string(&path).unwrap();
+    let with_score = |line: &str| {
+        let mut line: Value = serde_json::from_str(line).unwrap();
+        if line["final"] == true {
+            line["mean"] = json!(score);
+        }
+        format!("{line}\n")
+    };
+    fs::write(&path, lines.lines().map(with_score).collect::<String>()).unwrap();
+    run
+}
+
+fn compared(runs: &[PathBuf]) -> (Comparison, String) {
+    let comparison = Comparison::of(runs).unwrap();
+    let out = runs[0].with_file_name("compare.html");
+    write_comparison(&comparison, &out).unwrap();
+    let page = fs::read_to_string(&out).unwrap();
+    check(&page);
+    (comparison, page)
+}
+
+fn count(svg: Node<'_, '_>, class: &str) -> usize {
+    svg.descendants().filter(|node| node.attribute("class") == Some(class)).count()
+}
+
+#[test]
+fn two_groups_are_set_side_by_side() {
+    let folder = tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let plain = [10.0, 20.0, 30.0].iter().zip(1..);
+    let mut runs: Vec<PathBuf> =
+        plain.map(|(score, seed)| scored(path(&format!("plain-{seed}")), "plain", seed, *score)).collect();
+    runs.extend([1, 2].map(|seed| scored(path(&format!("other-{seed}")), "other", seed, 25.0)));
+    let (comparison, page) = compared(&runs);
+    let pair = &comparison.improvement[0];
+    assert_eq!((pair.x.as_str(), pair.y.as_str(), pair.probability), ("dqn/plain", "dqn/other", 1.0 / 3.0));
+    let xml = xml(&page);
+    let document = parse(&xml);
+    let headings: Vec<String> = all(&document, "h2").into_iter().map(text).collect();
+    let expected = [
+        "Interquartile mean of the final returns",
+        "Probability of improvement",
+        "Performance profile",
+        "Learning curves",
+        "How to read this",
+        "The runs",
+    ];
+    assert_eq!(headings, expected);
+    let charts = all(&document, "svg");
+    assert_eq!(charts.len(), 8, "each for wide screens and for narrow ones");
+    for charts in charts.chunks(2) {
+        assert_eq!(charts[0].attribute("aria-label"), charts[1].attribute("aria-label"));
+    }
+    let told = |index: usize| charts[index].attribute("aria-label").unwrap();
+    let iqm = "Interquartile mean of the final returns: dqn/plain 20.0 (10.0 to 30.0); dqn/other 25.0 (25.0 to 25.0).";
+    assert_eq!(told(0), iqm);
+    assert!(
+        told(2).starts_with("Probability of improvement: dqn/plain over dqn/other 0.33 (0.00 to "),
+        "{}",
+        told(2)
+    );
+    assert_eq!((count(charts[0], "estimate a"), count(charts[0], "interval b")), (1, 1));
+    for profile in [4, 6] {
+        for class in ["line a", "line b", "band a", "band b"] {
+            let expected = if class.starts_with("line") { 2 } else { 1 };
+            assert_eq!(count(charts[profile], class), expected, "{class}, with the legend's");
+        }
+    }
+    let rows: Vec<String> = all(&document, "tr").into_iter().map(text).collect();
+    assert_eq!(rows[1], "dqn/plain320.020.010.0 to 30.010.030.0");
+    assert!(page.contains("dqn/other has 2 seeds: with fewer than 5"));
+    assert!(page.contains("deepq train CartPole-v1 --env-steps 1500 --seed 3"));
+}
+
+#[test]
+fn a_group_of_one_run_has_no_interval() {
+    let folder = tempdir().unwrap();
+    let run = trained(folder.path().join("run"), 1, &[]);
+    let (_, page) = compared(std::slice::from_ref(&run));
+    assert!(!page.contains("<h2>Probability of improvement</h2>"));
+    let xml_text = xml(&page);
+    let document = parse(&xml_text);
+    for svg in all(&document, "svg") {
+        assert_eq!(count(svg, "band a") + count(svg, "interval a"), 0);
+    }
+    // Without evaluations while training the returns of training are drawn.
+    let lines = fs::read_to_string(run.join("eval.jsonl")).unwrap();
+    fs::write(run.join("eval.jsonl"), format!("{}\n", lines.lines().last().unwrap())).unwrap();
+    assert!(compared(std::slice::from_ref(&run)).1.contains("moving mean of the returns while training"));
+    fs::remove_file(run.join("metrics.jsonl")).unwrap();
+    assert!(compared(&[run]).1.contains("so there is no curve"));
+}
+
+#[test]
+fn hostile_names_and_odd_scores_give_a_page() {
+    let hostile = "</style><img src=x onerror=alert(1)>\"'&amp;<!-- \u{202e}\u{0}\u{1b}[31m";
+    let folder = tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let runs: Vec<PathBuf> = [-1.7e308, 1.7e308, 0.0, 5e-324]
+        .iter()
+        .zip(1..)
+        .map(|(score, seed)| scored(path(&seed.to_string()), &hostile.repeat(seed as usize), seed, *score))
+        .collect();
+    edit_info(&runs[0], |info| info["env"] = json!(hostile));
+    edit_info(&runs[1], |info| info["command"] = json!([hostile, "train", hostile, "--algo", hostile]));
+    let (comparison, page) = compared(&runs);
+    assert_eq!(comparison.envs().len(), 2);
+    assert!(!page.contains("<img") && !page.contains(['\u{202e}', '\u{0}', '\u{1b}']));
+}
