@@ -48,7 +48,7 @@ fn unknown_names_are_told_with_the_nearest() {
     refused(&train(&["--algo", "dqn,"]), &["--algo", "there is no algorithm ''"]);
     refused(&train(&["--set", "learning.gama=0.9"]), &["--set learning.gama=0.9", "did you mean 'gamma'?"]);
     refused(&train(&["--set", "lerning.gamma=0.9"]), &["'lerning'", "did you mean 'learning'?"]);
-    refused(&train(&["--set", "loss.kind=\"c51\""]), &["'c51'", "q-learning"]);
+    refused(&train(&["--set", "loss.target.kind=\"sarsa\""]), &["'sarsa'", "q-learning"]);
     refused(&["trian"], &["trian", "train"]);
     refused(&train(&["--evn-steps", "5"]), &["--evn-steps", "--env-steps"]);
     refused(&["list", "env"], &["'env'", "envs, presets, algos, runs"]);

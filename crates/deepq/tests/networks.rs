@@ -149,14 +149,17 @@ fn what_makes_no_sense_is_refused() {
         (one(r#"{kind="layer-norm",epsilon=0}"#), vec!["network.layers.0.epsilon: found 0"]),
         (one(r#"{kind="divide",by=[1.0,0.0]}"#), vec!["network.layers.0.by: found 0"]),
         (
-            one(r#"{kind="relu"},{kind="noisy-linear",outputs=8},{kind="relu"}"#),
-            vec!["network.layers.1: is a noisy layer", "no exploration of this version"],
+            one(r#"{kind="relu"},{kind="noisy-linear",outputs=0},{kind="relu"}"#),
+            vec!["network.layers.1.outputs: found 0"],
         ),
         (
-            one(r#"{kind="dueling",value=[{kind="noisy-linear",outputs=8}],advantage=[]}"#),
-            vec!["network.layers.0.value.0: is a noisy layer"],
+            one(r#"{kind="dueling",value=[{kind="noisy-linear",outputs=8,noise=0}],advantage=[]}"#),
+            vec!["network.layers.0.value.0.noise: found 0"],
         ),
-        (one(r#"{kind="cosine-embedding"}"#), vec!["network.layers.0: is a cosine embedding", "no loss"]),
+        (
+            one(r#"{kind="cosine-embedding"}"#),
+            vec!["network.layers: have a cosine embedding", "take the head implicit-quantile"],
+        ),
         (
             one(r#"{kind="dueling",value=[],advantage=[]},{kind="relu"}"#),
             vec!["layers.0: is a dueling head", "last"],

@@ -10,11 +10,16 @@ fn shortened(env: &str, name: &str) -> Config {
     let mut config = Config::preset(env, name).unwrap();
     config.stop.env_steps = Some(200);
     config.stop.episodes = None;
-    config.learning.start_env_steps = 100;
-    config.learning.every_env_steps = config.learning.every_env_steps.min(50);
-    config.learning.batches = config.learning.batches.min(2);
+    if let Some(replay) = &mut config.replay {
+        config.learning.start_env_steps = Some(100);
+        config.learning.every_env_steps = config.learning.every_env_steps.map(|every| every.min(50));
+        config.learning.batches = config.learning.batches.min(2);
+        replay.capacity = 1_000;
+    }
+    if let Some(rollout) = &mut config.rollout {
+        (rollout.steps, rollout.minibatches, config.env.copies) = (8, 4, 4);
+    }
     config.exploration.random_env_steps = 50;
-    config.replay.capacity = 1_000;
     config.evaluation.every_env_steps = None;
     config.evaluation.stop_early = None;
     config.evaluation.final_policy = deepq::config::FinalPolicy::Last;

@@ -149,7 +149,7 @@ fn row_18_a_target_copied_by_env_steps_and_bursts_of_learning() {
 #[test]
 fn row_18_double_q_learning_in_the_middle_of_an_exponential_schedule() {
     let set = [
-        "loss.double=true",
+        "loss.target.double=true",
         "learning.n_step=4",
         "replay.sampler={kind=\"uniform-without-replacement\"}",
         "exploration.epsilon={kind=\"exponential-per-episode\",from=1.0,factor=0.9,floor=0.05}",
