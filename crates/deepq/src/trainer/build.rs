@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use deepq_core::loss::{Loss, QLearning};
 use deepq_core::network::{NetworkSpec, SpecError};
-use deepq_core::replay::{ReplayStore, ReplayStoreConfig, Sampler};
+use deepq_core::replay::{ReplayStore, ReplayStoreConfig, Sampler, SamplerConfig};
 use deepq_core::{
     Actor, ActorConfig, CallMonitor, EpsilonGreedy, Learner, LearnerConfig, Progress, RandomStream,
     consecutive_seeds,
@@ -56,7 +56,7 @@ impl Trainer {
             observation_len: envs.observation_len(),
             stacked_frames: envs.spec().stacked_frames,
         };
-        check_memory(&store_config)?;
+        check_memory(&store_config, config.replay.sampler)?;
         check_network_memory(config, &spec)?;
         let network = make_network(config, &spec, seed, config.engine.threads.count(others))?;
         let threads = network.threads();
@@ -110,8 +110,9 @@ fn make_loss(config: &Config) -> Box<dyn Loss> {
 }
 
 /// Refuses a memory of past transitions that this machine does not have room for.
-fn check_memory(config: &ReplayStoreConfig) -> Result<(), ConfigError> {
-    check_room("replay.capacity", &format!("{} transitions", config.capacity), config.bytes())
+fn check_memory(config: &ReplayStoreConfig, sampler: SamplerConfig) -> Result<(), ConfigError> {
+    let needed = config.bytes().saturating_add(sampler.bytes(config.capacity));
+    check_room("replay.capacity", &format!("{} transitions", config.capacity), needed)
 }
 
 /// Refuses a network that this machine does not have room for.

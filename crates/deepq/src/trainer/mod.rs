@@ -248,9 +248,10 @@ impl Trainer {
         let batches = (times(self.progress) - times(before)) * learning.batches as u64;
         for _ in 0..batches {
             let gradient_steps = self.learner.network().gradient_steps();
-            let rate = learning.learning_rate.at(Progress { gradient_steps, ..self.progress }) as f32;
+            let now = Progress { gradient_steps, ..self.progress };
+            let rate = learning.learning_rate.at(now) as f32;
             let (sampler, stream) = (&mut self.sampler, &mut self.replay_stream);
-            let metrics = self.learner.learn(&self.store, sampler, stream, rate);
+            let metrics = self.learner.learn(&self.store, sampler, stream, now, rate);
             self.learned.add(metrics);
         }
         self.progress.gradient_steps = self.learner.network().gradient_steps();

@@ -16,7 +16,7 @@ pub struct TrainerState {
     pub target: Vec<f32>,
     /// The optimiser.
     pub optimizer: Vec<u8>,
-    /// The memory of past transitions.
+    /// The memory of past transitions and what they are drawn by.
     pub replay: Vec<u8>,
     /// Progress, environments, random streams, the best policy.
     pub trainer: Vec<u8>,
@@ -38,7 +38,10 @@ impl Trainer {
             online: network.parameters(Parameters::Online),
             target: network.parameters(Parameters::Target),
             optimizer: write(&|state| network.save_optimizer(state)),
-            replay: write(&|state| self.store.save_state(state)),
+            replay: write(&|state| {
+                self.store.save_state(state);
+                self.sampler.save_state(state);
+            }),
             trainer: write(&|state| self.save_rest(state)),
         }
     }
@@ -86,6 +89,7 @@ impl Trainer {
         reader.finish()?;
         let mut reader = StateReader::new(&state.replay);
         self.store.load_state(&mut reader)?;
+        self.sampler.load_state(&mut reader, &self.store)?;
         reader.finish()?;
         let mut reader = StateReader::new(&state.trainer);
         self.load_rest(&mut reader, count)?;
