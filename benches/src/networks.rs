@@ -6,8 +6,8 @@ use deepq::loss::{ErrorFunction, ExpectedLoss, Loss, TargetRule};
 use deepq::network::{Initialization, NetworkSpec, OptimizerConfig, QNetwork};
 use deepq::replay::{ReplayStore, ReplayStoreConfig, Sampler, SamplerConfig};
 use deepq::{
-    ElementKind, LearnMetrics, Learner, LearnerConfig, Observation, Period, RandomStream, TargetUpdate,
-    Transition,
+    ElementKind, LearnMetrics, Learner, LearnerConfig, Observation, Period, Progress, RandomStream,
+    TargetUpdate, Transition,
 };
 use deepq_cpu::{CpuNetwork, InstructionSet};
 
@@ -249,7 +249,8 @@ impl Training {
 
     /// One gradient step.
     pub(crate) fn step(&mut self) -> LearnMetrics {
-        self.learner.learn(&self.store, &mut self.sampler, &mut self.stream, self.learning_rate)
+        let (sampler, stream) = (&mut self.sampler, &mut self.stream);
+        self.learner.learn(&self.store, sampler, stream, Progress::default(), self.learning_rate)
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) fn write(case: &Case, folder: &Path) -> Result<(), Box<dyn Error>> {
     let (mut sampler, mut stream) = (case.sampler(), case.sampling_stream());
     let mut indices = vec![0; COMPARED_STEPS * case.batch_size];
     for step in indices.chunks_exact_mut(case.batch_size) {
-        sampler.sample(store.len(), &mut stream, step);
+        sampler.sample_uniform(store.len(), &mut stream, step);
     }
     Ok(file("indices.u32", of_u32(&indices))?)
 }

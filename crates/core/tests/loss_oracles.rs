@@ -8,7 +8,8 @@ use deepq_core::network::{Initialization, NetworkSpec, OptimizerConfig, Paramete
 use deepq_core::replay::{ReplayStore, ReplayStoreConfig, Sampler, SamplerConfig};
 use deepq_core::testing::ReferenceNetwork;
 use deepq_core::{
-    ElementKind, Learner, LearnerConfig, Observation, Period, RandomStream, TargetUpdate, Transition,
+    ElementKind, Learner, LearnerConfig, Observation, Period, Progress, RandomStream, TargetUpdate,
+    Transition,
 };
 use serde_json::Value;
 
@@ -80,7 +81,11 @@ fn store_in_order(fixture: &Value, mut stream: RandomStream) -> ReplayStore {
     let action = integers(&fixture["action"]);
     let (rows, width) = (action.len(), observation.len() / action.len());
     let mut slots = vec![0; rows];
-    Sampler::new(SamplerConfig::UniformWithoutReplacement, rows).sample(rows, &mut stream, &mut slots);
+    Sampler::new(SamplerConfig::UniformWithoutReplacement, rows).sample_uniform(
+        rows,
+        &mut stream,
+        &mut slots,
+    );
 
     let mut store = ReplayStore::new(ReplayStoreConfig {
         capacity: rows,
@@ -140,7 +145,8 @@ fn two_steps_on_one_batch_are_pytorchs() {
         let store = store_in_order(&fixture, stream.clone());
         let mut learner = learner_of(&fixture, case, 4);
         let mut sampler = Sampler::new(SamplerConfig::UniformWithoutReplacement, 8);
-        let metrics = learner.learn(&store, &mut sampler, &mut stream.clone(), learning_rate);
+        let metrics =
+            learner.learn(&store, &mut sampler, &mut stream.clone(), Progress::default(), learning_rate);
 
         let (batch, _) = learner.batch();
         assert_eq!(batch.action, integers(&fixture["action"]), "the order of the batch");

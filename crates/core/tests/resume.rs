@@ -2,11 +2,11 @@
 
 use deepq_core::loss::{ErrorFunction, ExpectedLoss, TargetRule};
 use deepq_core::network::{Initialization, NetworkSpec, OptimizerConfig, Parameters};
-use deepq_core::replay::{ReplayStore, ReplayStoreConfig, Sampler, SamplerConfig};
+use deepq_core::replay::{Normalization, ReplayStore, ReplayStoreConfig, Sampler, SamplerConfig};
 use deepq_core::testing::{Chain, Probe, ProbeEnv, ReferenceNetwork};
 use deepq_core::{
-    Actor, ActorConfig, Env, EpsilonGreedy, Learner, LearnerConfig, Period, RandomStream, StateError,
-    StateReader, StateWriter, TargetUpdate, VectorEnv,
+    Actor, ActorConfig, Env, EpsilonGreedy, Learner, LearnerConfig, Period, Progress, RandomStream, Schedule,
+    StateError, StateReader, StateWriter, TargetUpdate, VectorEnv,
 };
 
 type MakeEnv = fn() -> Box<dyn Env>;
@@ -25,7 +25,7 @@ const N_STEP: usize = 4;
 
 impl Run {
     /// A run with its first observations; another seed gives another one.
-    fn new(make_env: MakeEnv, seed: u64) -> Self {
+    fn new(make_env: MakeEnv, sampler: SamplerConfig, seed: u64) -> Self {
         let envs = VectorEnv::new((0..ENVS).map(|_| make_env()).collect()).unwrap();
         let (actions, observation_len) = (envs.spec().actions, envs.observation_len());
         let config = ReplayStoreConfig {
@@ -55,7 +55,7 @@ impl Run {
         let learner = Learner::new(Box::new(network), Box::new(loss), config, seed);
         let seeds: Vec<u64> = (0..ENVS as u64).map(|env| 10 * seed + env).collect();
         actor.reset(&seeds, &mut store).unwrap();
-        let sampler = Sampler::new(SamplerConfig::UniformWithoutReplacement, 50);
+        let sampler = Sampler::new(sampler, 50);
         Self { actor, store, sampler, stream: RandomStream::new(seed, "replay", 0), learner }
     }
 
@@ -65,7 +65,8 @@ impl Run {
         if self.store.len() < 8 {
             return vec![];
         }
-        let metrics = self.learner.learn(&self.store, &mut self.sampler, &mut self.stream, 0.01);
+        let metrics =
+            self.learner.learn(&self.store, &mut self.sampler, &mut self.stream, Progress::default(), 0.01);
         let bits = self.learner.td_errors().iter().map(|error| error.to_bits());
         bits.chain([metrics.loss.to_bits()]).chain(self.actor.actions().iter().copied()).collect()
     }
@@ -73,6 +74,7 @@ impl Run {
     fn save(&self) -> Vec<u8> {
         let mut state = StateWriter::new();
         self.store.save_state(&mut state);
+        self.sampler.save_state(&mut state);
         self.actor.save_state(&mut state);
         self.stream.save_state(&mut state);
         for which in [Parameters::Online, Parameters::Target] {
@@ -85,6 +87,7 @@ impl Run {
     fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
         let mut state = StateReader::new(bytes);
         self.store.load_state(&mut state)?;
+        self.sampler.load_state(&mut state, &self.store)?;
         self.actor.load_state(&mut state, &self.store)?;
         self.stream.load_state(&mut state)?;
         let network = self.learner.network_mut();
@@ -98,26 +101,34 @@ impl Run {
     }
 }
 
-const ENVIRONMENTS: [MakeEnv; 3] = [
-    || Box::new(Chain::new(6)),
-    || Box::new(ProbeEnv::new(Probe::ActionAndObservationReward)),
-    || Box::new(ProbeEnv::new(Probe::EndlessReward)),
+/// With every environment another way to sample.
+const ENVIRONMENTS: [(MakeEnv, SamplerConfig); 3] = [
+    (|| Box::new(Chain::new(6)), PRIORITIZED),
+    (|| Box::new(ProbeEnv::new(Probe::ActionAndObservationReward)), SamplerConfig::UniformWithoutReplacement),
+    (|| Box::new(ProbeEnv::new(Probe::EndlessReward)), SamplerConfig::Uniform),
 ];
+
+const PRIORITIZED: SamplerConfig = SamplerConfig::Prioritized {
+    alpha: 0.6,
+    beta: Schedule::Constant { value: 0.4 },
+    normalization: Normalization::Memory,
+    epsilon: 1e-6,
+};
 
 #[test]
 fn row_18_a_loaded_run_goes_on_to_the_bit() {
-    for make_env in ENVIRONMENTS {
+    for (make_env, sampler) in ENVIRONMENTS {
         for pause in [0, 1, 2, 3, 7, 30, 61] {
-            let mut run = Run::new(make_env, 1);
+            let mut run = Run::new(make_env, sampler, 1);
             (0..pause).for_each(|_| drop(run.step()));
             let bytes = run.save();
             // Into a run that is new, and into one that has come far with another seed.
             for used in [0, 40] {
-                let mut other = Run::new(make_env, 2);
+                let mut other = Run::new(make_env, sampler, 2);
                 (0..used).for_each(|_| drop(other.step()));
                 other.load(&bytes).unwrap();
                 assert_eq!(other.save(), bytes, "paused at {pause}: saved again");
-                let mut uninterrupted = Run::new(make_env, 1);
+                let mut uninterrupted = Run::new(make_env, sampler, 1);
                 (0..pause).for_each(|_| drop(uninterrupted.step()));
                 for step in 0..40 {
                     assert_eq!(other.step(), uninterrupted.step(), "paused at {pause}, step {step} after");
@@ -131,10 +142,11 @@ fn row_18_a_loaded_run_goes_on_to_the_bit() {
 /// State that ends early is an error; one damaged byte is an error or another state, and never a panic.
 #[test]
 fn row_18_damaged_state_is_refused() {
-    let mut run = Run::new(ENVIRONMENTS[0], 1);
+    let (make_env, sampler) = ENVIRONMENTS[0];
+    let mut run = Run::new(make_env, sampler, 1);
     (0..30).for_each(|_| drop(run.step()));
     let bytes = run.save();
-    let mut other = Run::new(ENVIRONMENTS[0], 2);
+    let mut other = Run::new(make_env, sampler, 2);
     for len in (0..bytes.len()).step_by(7).chain([bytes.len() - 1]) {
         assert!(other.load(&bytes[..len]).is_err(), "{len} of {} bytes", bytes.len());
     }

@@ -123,7 +123,7 @@ fn learner(batch_size: usize, period: Period) -> (Learner, ReplayStore, Calls) {
 
 fn learn(learner: &mut Learner, store: &ReplayStore) {
     let mut sampler = Sampler::new(SamplerConfig::Uniform, 8);
-    learner.learn(store, &mut sampler, &mut RandomStream::new(1, "replay", 0), 1e-3);
+    learner.learn(store, &mut sampler, &mut RandomStream::new(1, "replay", 0), Progress::default(), 1e-3);
 }
 
 fn progress(env_steps: u64, gradient_steps: u64, episodes: u64) -> Progress {

@@ -138,17 +138,20 @@ impl Learner {
     }
 
     /// Samples a batch and takes one gradient step on each of its minibatches. The target network follows
-    /// where its period counts gradient steps.
+    /// where its period counts gradient steps, and the sampler is told of the errors. `progress` is that of the run.
     pub fn learn(
         &mut self,
         store: &ReplayStore,
         sampler: &mut Sampler,
         stream: &mut RandomStream,
+        progress: Progress,
         learning_rate: f32,
     ) -> LearnMetrics {
-        sampler.sample(store.len(), stream, &mut self.indices);
+        sampler.sample(store, progress, stream, &mut self.indices, &mut self.batch.weight);
         store.gather(&self.indices, &mut self.batch);
-        self.learn_from_batch(learning_rate)
+        let metrics = self.learn_from_batch(learning_rate);
+        sampler.update(&self.indices, &self.td_errors);
+        metrics
     }
 
     fn learn_from_batch(&mut self, learning_rate: f32) -> LearnMetrics {

@@ -8,13 +8,14 @@
 //! argument is NaN the result is [`f32::NAN`], the same one always. An **ulp** is the distance between an `f32`
 //! and the next of greater magnitude, at the true result. The bounds were found by trying every argument from
 //! 2⁻³⁰ to 128 in magnitude and many beyond; see `tests/math.rs`. The coefficients come from
-//! `fixtures/math/coefficients.py`.
+//! `fixtures/math/coefficients.py`. [`pow`] alone is of `f64`, and has branches.
 
 mod cosine;
 mod exponential;
 mod logarithm;
 mod normal;
 mod number;
+mod power;
 mod sigmoid;
 mod slices;
 
@@ -23,6 +24,7 @@ pub use exponential::exp;
 pub use logarithm::ln;
 pub use normal::{erf, gelu, gelu_derivative};
 pub use number::{LEAST_MANTISSA, Number};
+pub use power::pow;
 pub use sigmoid::{sigmoid, silu, silu_derivative, tanh};
 pub use slices::{log_softmax, log_sum_exp, softmax};
 

@@ -129,6 +129,11 @@ impl ReplayStore {
         self.transitions.is_empty()
     }
 
+    /// Transitions pushed since the beginning. Number `i`, counted from 0, is or was in slot `i % capacity`.
+    pub fn transitions_pushed(&self) -> u64 {
+        self.transitions_pushed
+    }
+
     /// True where a row of observations was pushed.
     pub fn has_observations(&self) -> bool {
         self.rows_pushed > 0

@@ -4,8 +4,8 @@ use crate::loss::Loss;
 use crate::network::{Parameters, QNetwork};
 use crate::replay::{ReplayStore, ReplayStoreConfig, Sampler, SamplerConfig};
 use crate::{
-    Actor, ActorConfig, Env, EpsilonGreedy, Learner, LearnerConfig, Observation, Period, RandomStream,
-    TargetUpdate, VectorEnv,
+    Actor, ActorConfig, Env, EpsilonGreedy, Learner, LearnerConfig, Observation, Period, Progress,
+    RandomStream, TargetUpdate, VectorEnv,
 };
 
 /// What a network should say of one action at one observation.
@@ -116,7 +116,8 @@ pub fn train_on_probe(
         act(&mut learner, &mut store);
         let left = 1.0 - gradient_step as f32 / training.gradient_steps as f32;
         let learning_rate = training.learning_rate * (2.0 * left).min(1.0);
-        learner.learn(&store, &mut sampler, &mut stream, learning_rate);
+        let progress = Progress { gradient_steps: gradient_step, ..Progress::default() };
+        learner.learn(&store, &mut sampler, &mut stream, progress, learning_rate);
     }
     learner
 }

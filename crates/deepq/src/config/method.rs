@@ -1,9 +1,10 @@
 //! What is learned from: a memory, rollouts or a stream. Checks of what goes together.
 
 use deepq_core::loss::{ErrorFunction, Head, LossConfig, TargetRule};
+use deepq_core::replay::SamplerConfig;
 use deepq_core::{RolloutConfig, StreamingConfig};
 
-use super::validate::{check, check_period};
+use super::validate::{check, check_period, check_shares};
 use super::{Config, ConfigError, ReplayConfig, RolloutSettings, StreamingSettings};
 
 /// The most transitions that a memory may hold: references to observations have 31 bits.
@@ -71,6 +72,13 @@ impl Config {
         let Some(target) = self.target else { return needed(false, "target") };
         check(target.tau > 0.0 && target.tau <= 1.0, "target.tau", target.tau, "above 0, up to 1")?;
         check_period(target.period, "target.period")?;
+        replay.sampler.validate().map_err(|error| {
+            let message = format!("found {}, allowed is {}", error.found, error.allowed);
+            ConfigError::new(format!("replay.sampler.{}", error.setting), message)
+        })?;
+        if let SamplerConfig::Prioritized { beta, .. } = replay.sampler {
+            check_shares("replay.sampler.beta", beta)?;
+        }
         self.validate_reset()?;
         match &self.loss {
             Some(loss) => self.validate_loss(loss),

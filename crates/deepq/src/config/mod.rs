@@ -5,6 +5,7 @@ mod method;
 mod network;
 mod parse;
 mod presets;
+mod recipes;
 mod validate;
 
 pub use engine::{EngineConfig, Threads};
@@ -12,6 +13,7 @@ pub use network::{Architecture, ChannelAxis, Extras, NetworkConfig};
 pub(crate) use network::{LAYERS, find_layer};
 pub use parse::ConfigError;
 pub use presets::{Preset, algorithms, presets};
+pub use recipes::parts;
 
 pub use deepq_core::loss::LossConfig;
 use deepq_core::loss::{ErrorFunction, Head};

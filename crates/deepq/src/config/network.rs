@@ -62,6 +62,14 @@ pub struct Extras {
     pub spectral_norm: bool,
 }
 
+/// Which parts of the family a network has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Traits {
+    pub(crate) dueling: bool,
+    pub(crate) noisy: bool,
+    pub(crate) layer_norm: bool,
+}
+
 /// A network that a paper gave a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -300,6 +308,20 @@ impl NetworkConfig {
         match self {
             Self::Hidden { extras, .. } | Self::Architecture { extras, .. } => *extras,
             Self::Layers { .. } => Extras::default(),
+        }
+    }
+
+    /// Which of the extras it has, whether as keys or among its layers.
+    pub(crate) fn traits(&self) -> Traits {
+        let has = |holds: &dyn Fn(&LayerSpec) -> bool| match self {
+            Self::Layers { layers, .. } => find_layer(layers, LAYERS, holds).is_some(),
+            _ => false,
+        };
+        let extras = self.extras();
+        Traits {
+            dueling: extras.dueling || has(&|layer| matches!(layer, LayerSpec::Dueling { .. })),
+            noisy: extras.noisy.is_some() || has(&|layer| matches!(layer, LayerSpec::NoisyLinear { .. })),
+            layer_norm: extras.layer_norm || has(&|layer| matches!(layer, LayerSpec::LayerNorm { .. })),
         }
     }
 

@@ -100,8 +100,7 @@ impl Config {
     /// A preset for the environment `env` with settings changed; each of `set` is `path.to.key=value`.
     pub(super) fn from_preset(preset: Preset, env: &str, set: &[String]) -> Result<Self, ConfigError> {
         let file = preset.file();
-        let mut table: toml::Table =
-            toml::from_str(preset.toml).map_err(|error| describe(&error, preset.toml, &file))?;
+        let mut table = preset.table(env).map_err(|error| describe(&error, preset.toml, &file))?;
         if preset.env != Some(preset.folder) {
             assign(&mut table, "env.id", toml::Value::String(env.to_owned()), "--env")?;
         }
@@ -259,7 +258,7 @@ mod tests {
         .unwrap();
         assert_eq!(config.learning.gamma, 0.9);
         assert!(config.to_toml().contains("hidden = [8, 8]"), "{}", config.to_toml());
-        assert_eq!(config.target.period, deepq_core::Period::Episodes { every: 3, first: None });
+        assert_eq!(config.target.unwrap().period, deepq_core::Period::Episodes { every: 3, first: None });
     }
 
     #[test]

@@ -1,18 +1,19 @@
 //! The recipes that are built in.
 
+use super::recipes::{GENERAL, RECIPES, on_top};
 use super::{Config, ConfigError};
 
 /// A recipe: a configuration file that is built into the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Preset {
-    /// The environment it is for; `None` for the general settings of an algorithm.
+    /// The environment it is for; `None` for a recipe, which goes with any.
     pub env: Option<&'static str>,
     /// Its name.
     pub name: &'static str,
     /// The folder of `presets` that its file stands in: the environment's id, that of a family whose
-    /// environments share it, or `general`.
+    /// environments share it, or `recipes`.
     pub folder: &'static str,
-    /// The file, as TOML. A shared one leaves `env.id` open.
+    /// The file, as TOML. A shared one leaves `env.id` open, a recipe all but its parts.
     pub toml: &'static str,
 }
 
@@ -60,27 +61,15 @@ const PRESETS: &[Preset] = presets![
         "MinAtar/SpaceInvaders-v0";
 ];
 
-macro_rules! algorithms {
-    ($($name:literal),* $(,)?) => {
-        &[$(Preset {
-            env: None,
-            name: $name,
-            folder: "general",
-            toml: include_str!(concat!("../../presets/general/", $name, ".toml")),
-        }),*]
-    };
-}
-
-const ALGORITHMS: &[Preset] = algorithms!["dqn", "double-dqn"];
-
 /// The presets of all environments.
 pub fn presets() -> &'static [Preset] {
     PRESETS
 }
 
-/// The algorithms, each with settings for no environment in particular.
+/// The recipes of the family: each holds the parts that make an algorithm, which are put on top of an environment's
+/// `default` settings, or of general ones where it has none.
 pub fn algorithms() -> &'static [Preset] {
-    ALGORITHMS
+    RECIPES
 }
 
 impl Preset {
@@ -88,6 +77,18 @@ impl Preset {
     pub fn description(&self) -> String {
         let comment = self.toml.lines().map_while(|line| line.strip_prefix('#'));
         comment.map(str::trim).collect::<Vec<_>>().join(" ")
+    }
+
+    /// All settings for the environment `env`.
+    pub(super) fn table(&self, env: &str) -> Result<toml::Table, toml::de::Error> {
+        let own: toml::Table = toml::from_str(self.toml)?;
+        match self.env {
+            Some(_) => Ok(own),
+            None => {
+                let base = find_preset(env, "default").map_or(GENERAL, |preset| preset.toml);
+                Ok(on_top(&own, toml::from_str(base)?, env))
+            }
+        }
     }
 
     /// The file's name, for messages.
@@ -108,8 +109,9 @@ impl Config {
     /// A preset with settings changed, as the program does it.
     ///
     /// `preset` and `algo` are names, of which at most one may be given; without both it is `default`, or
-    /// where the environment has no preset of that name the algorithm `dqn`. An algorithm's name stands for the
-    /// environment's preset of that name where it has one. Each of `set` is `path.to.key=value`.
+    /// where the environment has no preset of that name the recipe `dqn`. A recipe's parts are put on top of the
+    /// environment's `default`, or of general settings where it has none; its name stands for the environment's
+    /// preset of that name where there is one. Each of `set` is `path.to.key=value`.
     ///
     /// # Errors
     /// [`ConfigError`] naming the flag, what was found, what is allowed and what is nearest.
@@ -139,9 +141,9 @@ fn find_preset(env: &str, name: &str) -> Result<Preset, ConfigError> {
 
 fn find_algorithm(env: &str, name: &str) -> Result<Preset, ConfigError> {
     let of_env = PRESETS.iter().find(|preset| preset.env == Some(env) && preset.name == name);
-    let general = ALGORITHMS.iter().find(|preset| preset.name == name);
+    let general = RECIPES.iter().find(|preset| preset.name == name);
     of_env.or(general).copied().ok_or_else(|| {
-        ConfigError::unknown_name("--algo", "algorithm", name, ALGORITHMS.iter().map(|preset| preset.name))
+        ConfigError::unknown_name("--algo", "algorithm", name, RECIPES.iter().map(|preset| preset.name))
     })
 }
 
@@ -151,7 +153,7 @@ mod tests {
 
     #[test]
     fn every_preset_is_valid_and_says_what_it_is() {
-        for preset in PRESETS.iter().chain(ALGORITHMS) {
+        for preset in PRESETS.iter().chain(RECIPES) {
             let env = preset.env.unwrap_or("CartPole-v1");
             let config = Config::from_preset(*preset, env, &[]).unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(config.env.id, env, "{}", preset.file());

@@ -88,10 +88,7 @@ impl Config {
     }
 
     fn validate_exploration(&self) -> Result<(), ConfigError> {
-        for (name, value) in numbers_of(self.exploration.epsilon) {
-            check((0.0..=1.0).contains(&value), &format!("exploration.epsilon{name}"), value, "0 to 1")?;
-        }
-        Ok(())
+        check_shares("exploration.epsilon", self.exploration.epsilon)
     }
 
     fn validate_evaluation(&self) -> Result<(), ConfigError> {
@@ -139,6 +136,14 @@ fn numbers_of(schedule: Schedule) -> Vec<(&'static str, f64)> {
         }
         _ => vec![],
     }
+}
+
+/// Refuses a schedule that leaves 0 to 1.
+pub(super) fn check_shares(key: &str, schedule: Schedule) -> Result<(), ConfigError> {
+    for (name, value) in numbers_of(schedule) {
+        check((0.0..=1.0).contains(&value), &format!("{key}{name}"), value, "0 to 1")?;
+    }
+    Ok(())
 }
 
 fn check_learning_rate(schedule: Schedule) -> Result<(), ConfigError> {

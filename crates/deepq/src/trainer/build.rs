@@ -130,7 +130,7 @@ impl Parts<'_> {
             observation_len: envs.observation_len(),
             stacked_frames: envs.spec().stacked_frames,
         };
-        check_memory(&store_config)?;
+        check_memory(&store_config, replay.sampler)?;
         let actor_config = ActorConfig {
             n_step: config.learning.n_step,
             gamma: config.learning.gamma,

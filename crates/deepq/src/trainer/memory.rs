@@ -1,13 +1,14 @@
 //! How much memory a run needs, before it is taken.
 
 use deepq_core::network::{NetworkSpec, SpecError};
-use deepq_core::replay::ReplayStoreConfig;
+use deepq_core::replay::{ReplayStoreConfig, SamplerConfig};
 
 use crate::config::{Config, ConfigError};
 
 /// Refuses a memory of past transitions that this machine does not have room for.
-pub(super) fn check_memory(config: &ReplayStoreConfig) -> Result<(), ConfigError> {
-    check_room("replay.capacity", &format!("{} transitions", config.capacity), config.bytes())
+pub(super) fn check_memory(config: &ReplayStoreConfig, sampler: SamplerConfig) -> Result<(), ConfigError> {
+    let needed = config.bytes().saturating_add(sampler.bytes(config.capacity));
+    check_room("replay.capacity", &format!("{} transitions", config.capacity), needed)
 }
 
 /// Refuses a network that this machine does not have room for.

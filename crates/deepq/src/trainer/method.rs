@@ -104,13 +104,17 @@ impl Method {
     pub(super) fn save_replay(&self, state: &mut StateWriter) {
         if let Self::Memory(memory) = self {
             memory.store.save_state(state);
+            memory.sampler.save_state(state);
         }
     }
 
     /// Takes over what [`save_replay`](Self::save_replay) wrote.
     pub(super) fn load_replay(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
         match self {
-            Self::Memory(memory) => memory.store.load_state(state),
+            Self::Memory(memory) => {
+                memory.store.load_state(state)?;
+                memory.sampler.load_state(state, &memory.store)
+            }
             _ => Ok(()),
         }
     }
@@ -160,9 +164,10 @@ impl FromMemory {
         let batches = (times(now) - times(before)) * learning.batches as u64;
         for _ in 0..batches {
             let gradient_steps = self.learner.network().gradient_steps();
-            let rate = learning.learning_rate.at(Progress { gradient_steps, ..now }) as f32;
+            let now = Progress { gradient_steps, ..now };
+            let rate = learning.learning_rate.at(now) as f32;
             let (sampler, stream) = (&mut self.sampler, &mut self.replay_stream);
-            learned(self.learner.learn(&self.store, sampler, stream, rate));
+            learned(self.learner.learn(&self.store, sampler, stream, now, rate));
         }
     }
 }

@@ -16,7 +16,7 @@ pub struct TrainerState {
     pub target: Vec<f32>,
     /// The optimiser.
     pub optimizer: Vec<u8>,
-    /// The memory of past transitions.
+    /// The memory of past transitions and what they are drawn by; nothing where there is no memory.
     pub replay: Vec<u8>,
     /// Progress, environments, random streams, the best policy.
     pub trainer: Vec<u8>,

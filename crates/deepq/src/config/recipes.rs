@@ -1,0 +1,186 @@
+//! The recipes of the family: parts that are put on top of an environment's settings.
+
+use toml::{Table, Value};
+
+use super::{Config, Preset};
+
+/// The keys of a recipe's file that are no settings.
+const FOR: &str = "for";
+const WITHOUT: &str = "without";
+
+macro_rules! recipes {
+    ($($name:literal),* $(,)?) => {
+        &[$(Preset {
+            env: None,
+            name: $name,
+            folder: "recipes",
+            toml: include_str!(concat!("../../presets/recipes/", $name, ".toml")),
+        }),*]
+    };
+}
+
+/// All recipes, from the simplest on.
+pub(super) const RECIPES: &[Preset] = recipes![
+    "dqn",
+    "double-dqn",
+    "dueling-dqn",
+    "minto",
+    "c51",
+    "hl-gauss",
+    "qr-dqn",
+    "iqn",
+    "fqf",
+    "m-dqn",
+    "m-iqn",
+    "rainbow",
+    "bbf",
+    "btr",
+    "pqn",
+    "stream-q",
+];
+
+/// The settings that recipes change where an environment has none of its own.
+pub(super) const GENERAL: &str = include_str!("../../presets/general/dqn.toml");
+
+/// The settings of `env` with a recipe's parts in place of its own.
+pub(super) fn on_top(recipe: &Table, mut settings: Table, env: &str) -> Table {
+    let mut parts = recipe.clone();
+    for path in parts.remove(WITHOUT).iter().filter_map(Value::as_array).flatten().filter_map(Value::as_str) {
+        remove(&mut settings, path);
+    }
+    let for_env = parts.remove(FOR);
+    merge(&mut settings, parts);
+    if let Some(Value::Table(mut for_env)) = for_env {
+        // The environment's own, or those of all environments of its family: MinAtar/Breakout-v1 is of MinAtar.
+        let family = env.split('/').next().unwrap_or(env);
+        for name in [family, env] {
+            if let Some(Value::Table(own)) = for_env.remove(name) {
+                merge(&mut settings, own);
+            }
+        }
+    }
+    settings
+}
+
+fn remove(table: &mut Table, path: &str) {
+    match path.split_once('.') {
+        None => {
+            table.remove(path);
+        }
+        Some((key, rest)) => {
+            if let Some(Value::Table(inner)) = table.get_mut(key) {
+                remove(inner, rest);
+            }
+        }
+    }
+}
+
+/// Puts values in place, table by table. A table of another kind takes the whole place: the keys of a linear schedule
+/// mean nothing to a constant one, nor those of one network to another.
+fn merge(settings: &mut Table, parts: Table) {
+    for (key, value) in parts {
+        match (settings.get_mut(&key), value) {
+            (Some(Value::Table(old)), Value::Table(new)) if !is_another(old, &new) => merge(old, new),
+            (_, value) => {
+                settings.insert(key, value);
+            }
+        }
+    }
+}
+
+fn is_another(old: &Table, new: &Table) -> bool {
+    let networks = ["hidden", "architecture", "layers"];
+    let other_kind = new.get("kind").is_some_and(|kind| old.get("kind") != Some(kind));
+    other_kind || networks.iter().any(|key| new.contains_key(*key) && !old.contains_key(*key))
+}
+
+/// The parts of a configuration that make an algorithm, each in a few words.
+pub fn parts(config: &Config) -> Vec<String> {
+    use deepq_core::loss::{Head, TargetRule};
+    use deepq_core::replay::SamplerConfig;
+    let mut parts: Vec<String> = vec![];
+    let mut add = |part: &str| parts.push(part.to_owned());
+    match config.loss.map(|loss| loss.target) {
+        Some(TargetRule::QLearning { double: true, .. }) => add("Double Q-learning"),
+        Some(TargetRule::QLearning { minimum_of_networks: true, .. }) => add("minimum of both networks"),
+        Some(TargetRule::QLearning { .. }) => add("Q-learning"),
+        Some(TargetRule::Munchausen { .. }) => add("Munchausen"),
+        Some(_) | None => {}
+    }
+    match config.loss.map(|loss| loss.head) {
+        Some(Head::Expected { .. }) => add("expected return"),
+        Some(Head::Categorical { .. }) => add("categorical distribution"),
+        Some(Head::HlGauss { .. }) => add("HL-Gauss classification"),
+        Some(Head::Quantile { .. }) => add("fixed quantiles"),
+        Some(Head::ImplicitQuantile { .. }) => add("implicit quantiles"),
+        Some(Head::ProposedQuantile { .. }) => add("proposed quantiles"),
+        Some(_) | None => {}
+    }
+    if config.rollout.is_some() {
+        add("lambda-returns over rollouts");
+    }
+    if config.streaming.is_some() {
+        add("eligibility trace with a bounded step");
+    }
+    let traits = config.network.traits();
+    for (there, part) in [
+        (traits.dueling, "dueling"),
+        (traits.noisy, "noisy"),
+        (traits.layer_norm, "layer norm"),
+        (
+            matches!(config.replay, Some(replay) if matches!(replay.sampler, SamplerConfig::Prioritized { .. })),
+            "prioritised replay",
+        ),
+        (config.reset.is_some(), "resets"),
+    ] {
+        if there {
+            add(part);
+        }
+    }
+    if config.learning.n_step > 1 {
+        add("n-step returns");
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_take_the_place_of_others() {
+        let settings: Table = toml::from_str(
+            "a = 1\n[network]\nhidden = [2]\n[exploration]\nepsilon = { kind = \"linear\", to = 0.1 }\n[replay]\ncapacity = 5",
+        )
+        .unwrap();
+        let recipe: Table = toml::from_str(
+            "without = [\"replay.capacity\"]\nnetwork.dueling = true\nexploration.epsilon = 0.0\n\
+             [for.\"MinAtar\"]\nnetwork = { layers = [] }\n[for.\"MinAtar/Breakout-v1\"]\na = 2",
+        )
+        .unwrap();
+        let found = on_top(&recipe, settings.clone(), "CartPole-v1");
+        assert_eq!(found["network"].to_string(), "{ hidden = [2], dueling = true }");
+        assert_eq!(found["exploration"]["epsilon"].as_float(), Some(0.0));
+        assert!(found["replay"].as_table().unwrap().is_empty());
+        let found = on_top(&recipe, settings, "MinAtar/Breakout-v1");
+        assert_eq!(found["network"].to_string(), "{ layers = [] }");
+        assert_eq!(found["a"].as_integer(), Some(2));
+    }
+
+    /// Every recipe fits every environment that there are settings for.
+    #[test]
+    fn every_recipe_goes_with_every_environment() {
+        for recipe in RECIPES {
+            for (env, _) in deepq_envs::Registry::builtin().ids() {
+                let resolved = Config::resolve(env, None, Some(recipe.name), &[]);
+                let (config, _) =
+                    resolved.unwrap_or_else(|error| panic!("{} in {env}: {error}", recipe.name));
+                assert_eq!(config.algo, recipe.name);
+                assert_eq!(config.env.id, env);
+                let again = Config::from_toml(&config.to_toml(), "config.toml").unwrap();
+                assert_eq!(config, again, "{} in {env}", recipe.name);
+                assert!(parts(&config).len() >= 2, "{} in {env}", recipe.name);
+            }
+        }
+    }
+}
