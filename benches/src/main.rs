@@ -4,6 +4,7 @@
 mod bits;
 mod engine;
 mod envs;
+mod family;
 mod faults;
 mod machine;
 mod networks;
@@ -29,6 +30,8 @@ usage: deepq-bench STUDY [FIRST_SEED SEEDS]
   sb3            Stable-Baselines3's recipe, the 20 seeds of benches/peers/results/sb3_cartpole.json
   presets [ENV/NAME | ENV]... [--seeds N] [--set KEY=VALUE]...
                  presets of all environments by the protocol of who published them, 10 seeds; with --set printed only
+  family ENV[,ENV]... RECIPE[,RECIPE]...|all [--seeds N] [--env-steps N]
+                 recipes of the family on top of environments' settings, 10 seeds
   faults         the tutorial's faults mended one by one, 20 seeds each
   bits [STEPS]   equal parameters after 1000 gradient steps on all instruction sets and with several threads
   engine [NETWORK | INSTRUCTION_SET]...   one gradient step on the CPU engine, and its distance to the limit
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Some("env-server") => envs::serve(args.get(1).map(String::as_str)),
         Some("step-server") if args.len() == 2 => peers::serve(&args[1]),
         Some("presets") => presets::run(&args[1..]),
+        Some("family") => family::run(&args[1..]),
         Some("speed") => speed::run(),
         Some("start-up") => start_up::run(),
         Some("tables") => tables::run(),

@@ -232,9 +232,10 @@ impl Training {
             minibatch_size: case.batch_size,
             max_gradient_norm: None,
             target_update: TargetUpdate { tau: 1.0, period },
+            reset: None,
         };
         Self {
-            learner: Learner::new(network, loss, config),
+            learner: Learner::new(network, loss, config, 1),
             store: case.replay(),
             sampler: case.sampler(),
             stream: case.sampling_stream(),

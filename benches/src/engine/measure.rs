@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use deepq::loss::{Loss, LossResult, Output, Pass, Transitions};
+use deepq::loss::{Loss, LossResult, Output, Pass, Readout, Transitions};
 use deepq::network::{NetworkSpec, ParameterLayout, Parameters, QNetwork};
 use deepq::{Observation, StateError, StateReader, StateWriter, statistics};
 
@@ -158,7 +158,16 @@ impl Loss for Watched<Box<dyn Loss>> {
         self.inner.passes()
     }
 
-    fn evaluate(&self, transitions: Transitions<'_>, outputs: &[Output<'_>], result: &mut LossResult<'_>) {
+    fn readout(&self) -> &Readout {
+        self.inner.readout()
+    }
+
+    fn evaluate(
+        &mut self,
+        transitions: Transitions<'_>,
+        outputs: &[Output<'_>],
+        result: &mut LossResult<'_>,
+    ) {
         self.stopwatch.look(Part::Rest);
         self.inner.evaluate(transitions, outputs, result);
         self.stopwatch.look(Part::Loss);

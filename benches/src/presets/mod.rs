@@ -135,21 +135,32 @@ fn run_seed(config: &Config, protocol: Protocol, seed: u64) -> Result<Seed, deep
 }
 
 /// Takes the figures so far.
-type Keep<'a> = dyn FnMut(&Value) -> Result<(), Box<dyn Error>> + 'a;
+pub(crate) type Keep<'a> = dyn FnMut(&Value) -> Result<(), Box<dyn Error>> + 'a;
 
 /// Trains one preset over seeds 1, 2, … side by side. `keep` gets the figures over all seeds so far each time some are
 /// done, so that a study that is broken off has lost nothing.
 fn study(env: &str, name: &str, request: &Request, keep: &mut Keep<'_>) -> Result<Value, Box<dyn Error>> {
-    let (mut config, _) = Config::resolve(env, Some(name), None, &request.set)?;
+    let (config, _) = Config::resolve(env, Some(name), None, &request.set)?;
+    over_seeds(config, (env, name), &format!("cargo xtask study {NAME} {env}/{name}"), request.seeds, keep)
+}
+
+/// Trains a configuration over seeds; see [`study`].
+pub(crate) fn over_seeds(
+    mut config: Config,
+    (env, name): (&str, &str),
+    command: &str,
+    count: u64,
+    keep: &mut Keep<'_>,
+) -> Result<Value, Box<dyn Error>> {
     // Seeds go on side by side, a core each.
     config.engine.threads = deepq::config::Threads::Count(1);
     let (protocol, threshold) = (protocol(name), reward_threshold(&config)?);
-    let all: Vec<u64> = (1..=request.seeds).collect();
+    let all: Vec<u64> = (1..=count).collect();
     let (mut seeds, mut entry) = (vec![], Value::Null);
     for together in all.chunks(rayon::current_num_threads()) {
         let outcomes = together.par_iter().with_max_len(1).map(|seed| run_seed(&config, protocol, *seed));
         seeds.extend(outcomes.collect::<Result<Vec<Seed>, _>>()?);
-        entry = summarize(env, name, &seeds, threshold)?;
+        entry = summarize((env, name), command, &seeds, threshold)?;
         keep(&entry)?;
     }
     Ok(entry)
@@ -159,7 +170,12 @@ fn reward_threshold(config: &Config) -> Result<Option<f64>, Box<dyn Error>> {
     Ok(EnvFactory::new(&Registry::builtin(), &config.env)?.spec().reward_threshold)
 }
 
-fn summarize(env: &str, name: &str, seeds: &[Seed], threshold: Option<f64>) -> Result<Value, Box<dyn Error>> {
+fn summarize(
+    (env, name): (&str, &str),
+    command: &str,
+    seeds: &[Seed],
+    threshold: Option<f64>,
+) -> Result<Value, Box<dyn Error>> {
     let column = |of: fn(&Seed) -> f64| seeds.iter().map(of).collect::<Vec<f64>>();
     let scores = column(|seed| seed.score);
     let bootstrap = statistics::StratifiedBootstrap::default();
@@ -171,7 +187,7 @@ fn summarize(env: &str, name: &str, seeds: &[Seed], threshold: Option<f64>) -> R
     Ok(json!({
         "env": env,
         "preset": name,
-        "command": format!("cargo xtask study {NAME} {env}/{name} --seeds {}", seeds.len()),
+        "command": format!("{command} --seeds {}", seeds.len()),
         "machine": machine(),
         "protocol": protocol(name),
         "mean": mean,
@@ -188,7 +204,7 @@ fn summarize(env: &str, name: &str, seeds: &[Seed], threshold: Option<f64>) -> R
     }))
 }
 
-fn tell(entry: &Value) {
+pub(crate) fn tell(entry: &Value) {
     let number = |key: &str| entry[key].as_f64().unwrap_or(f64::NAN);
     let scores = entry["seeds"].as_array().into_iter().flatten().filter_map(|seed| seed["score"].as_f64());
     let scores: Vec<String> = scores.map(|score| format!("{score:.4}")).collect();
@@ -291,7 +307,7 @@ mod tests {
             wall_s: 0.5,
         };
         let seeds = [seed(1, -70.0), seed(2, -80.0), seed(3, -120.0), seed(4, -78.0)];
-        let entry = summarize("Acrobot-v1", "sb3-dqn", &seeds, Some(-100.0)).unwrap();
+        let entry = summarize(("Acrobot-v1", "sb3-dqn"), "study", &seeds, Some(-100.0)).unwrap();
         assert_eq!((&entry["mean"], &entry["iqm"]), (&json!(-87.0), &json!(-79.0)));
         assert_eq!((&entry["least"], &entry["seeds_at_threshold"]), (&json!(-120.0), &json!(3)));
         assert_eq!(entry["published"][0]["found"], "within");
