@@ -147,62 +147,80 @@ fn probabilities_of_improvement_are_theirs() {
     }
 }
 
-/// The draws differ, so the ends agree only up to their Monte-Carlo error. Averaged over `REPETITIONS` seeds of
-/// ours and the fixture's repetitions, the difference has the standard error σ·√(1/ours + 1/theirs), where σ is
-/// the measured standard deviation of one interval's end; four of those are allowed, about 1 % of the width of
-/// the interval.
-const REPETITIONS: u64 = 4;
-
-/// Our interval, its ends averaged over the seeds.
-fn averaged(
-    fixture: &Fixture,
+/// How our intervals are compared with rliable's.
+///
+/// The draws differ, so the ends agree only up to their Monte-Carlo error. Averaged over `ours` seeds of ours and
+/// `theirs` repetitions in the fixture, the difference has the standard error σ·√(1/ours + 1/theirs), where σ is
+/// the measured standard deviation of one interval's end; four of those are allowed, which must be less than
+/// `coarsest`, or the comparison would tell nothing.
+struct Bootstraps {
+    ours: u64,
+    theirs: u64,
     resamples: usize,
-    interval: impl Fn(StratifiedBootstrap) -> (f64, f64),
-) -> [f64; 2] {
-    let mut ours = [0.0; 2];
-    for seed in 0..REPETITIONS {
-        let (low, high) = interval(StratifiedBootstrap { resamples, confidence: fixture.confidence, seed });
-        ours[0] += low / REPETITIONS as f64;
-        ours[1] += high / REPETITIONS as f64;
+    confidence: f64,
+}
+
+impl Bootstraps {
+    /// As many resamples as for point estimates.
+    fn many(fixture: &Fixture) -> Self {
+        let Fixture { repetitions, resamples, confidence, .. } = *fixture;
+        Self { ours: 4, theirs: repetitions, resamples, confidence }
     }
-    ours
-}
 
-/// How far an end may be from theirs.
-fn allowed(fixture: &Fixture, deviation: f64) -> f64 {
-    let errors = 1.0 / REPETITIONS as f64 + 1.0 / fixture.repetitions as f64;
-    4.0 * deviation * errors.sqrt() + 1e-9
-}
+    /// As many as the fixture has of what compares two tables or is a curve.
+    fn fewer(fixture: &Fixture) -> Self {
+        Self { ours: 40, resamples: fixture.resamples_compared, ..Self::many(fixture) }
+    }
 
-/// `coarsest` is how much may be allowed before the comparison tells nothing.
-#[track_caller]
-fn assert_interval(fixture: &Fixture, ours: [f64; 2], theirs: &Interval, coarsest: f64, what: &str) {
-    for ((ours, end), deviation) in ours.iter().zip(theirs.mean).zip(theirs.standard_deviation) {
-        let allowed = allowed(fixture, deviation);
-        assert!(allowed <= coarsest + 1e-9, "the fixture is too coarse to tell anything: {what}");
-        assert!((ours - end).abs() <= allowed, "{what}: {ours}, but rliable's is {end} ± {allowed}");
+    /// Our intervals, their ends averaged over the seeds.
+    fn averaged(&self, intervals: impl Fn(StratifiedBootstrap) -> Vec<(f64, f64)>) -> Vec<[f64; 2]> {
+        let mut averaged = vec![];
+        for seed in 0..self.ours {
+            let Self { resamples, confidence, .. } = *self;
+            let drawn = intervals(StratifiedBootstrap { resamples, confidence, seed });
+            averaged.resize(drawn.len(), [0.0; 2]);
+            for (averaged, (low, high)) in averaged.iter_mut().zip(drawn) {
+                averaged[0] += low / self.ours as f64;
+                averaged[1] += high / self.ours as f64;
+            }
+        }
+        averaged
+    }
+
+    /// For ends that are not on steps.
+    #[track_caller]
+    fn assert(&self, ours: [f64; 2], theirs: &Interval, coarsest: f64, what: &str) {
+        self.assert_on_steps(ours, theirs, 0.0, coarsest, what);
+    }
+
+    /// For ends that are whole numbers of steps: one that lies just between two of them falls now on the one and now
+    /// on the other, which a few repetitions may not show, so half a step is always allowed.
+    #[track_caller]
+    fn assert_on_steps(&self, ours: [f64; 2], theirs: &Interval, step: f64, coarsest: f64, what: &str) {
+        let errors = 1.0 / self.ours as f64 + 1.0 / self.theirs as f64;
+        for ((ours, end), deviation) in ours.iter().zip(theirs.mean).zip(theirs.standard_deviation) {
+            let allowed = (4.0 * deviation * errors.sqrt()).max(step / 2.0) + 1e-9;
+            assert!(allowed <= coarsest + 1e-9, "the fixture is too coarse to tell anything: {what}");
+            assert!((ours - end).abs() <= allowed, "{what}: {ours}, but rliable's is {end} ± {allowed}");
+        }
     }
 }
 
 #[test]
 fn bootstrap_intervals_are_theirs() {
     let fixture = fixture();
+    let bootstraps = Bootstraps::many(&fixture);
     for table in &fixture.tables {
         let statistics: [(&str, Statistic, &Interval); 2] = [
             ("interquartile mean", interquartile_mean, &table.interquartile_mean_interval),
             ("mean", mean, &table.mean_interval),
         ];
         for (name, statistic, theirs) in statistics {
-            let ours = averaged(&fixture, fixture.resamples, |bootstrap| {
-                bootstrap.interval(&table.scores_by_task, statistic).expect("scores")
+            let ours = bootstraps.averaged(|bootstrap| {
+                vec![bootstrap.interval(&table.scores_by_task, statistic).expect("scores")]
             });
-            assert_interval(
-                &fixture,
-                ours,
-                theirs,
-                0.02 * theirs.width(),
-                &format!("{name} of {}", table.name),
-            );
+            let what = format!("{name} of {}", table.name);
+            bootstraps.assert(ours[0], theirs, 0.02 * theirs.width(), &what);
         }
     }
 }
@@ -210,52 +228,44 @@ fn bootstrap_intervals_are_theirs() {
 #[test]
 fn intervals_of_improvement_are_theirs() {
     let fixture = fixture();
+    let bootstraps = Bootstraps::fewer(&fixture);
     let mut compared = 0;
-    for pair in &fixture.pairs {
-        let Some(theirs) = &pair.interval else { continue };
+    for Pair { name, x_by_task, y_by_task, interval, .. } in &fixture.pairs {
+        let Some(theirs) = interval else { continue };
         compared += 1;
-        let ours = averaged(&fixture, fixture.resamples_compared, |bootstrap| {
-            let (x, y) = (&pair.x_by_task, &pair.y_by_task);
-            bootstrap.interval_of_two(x, y, probability_of_improvement).expect("scores")
+        let ours = bootstraps.averaged(|bootstrap| {
+            let interval = bootstrap.interval_of_two(x_by_task, y_by_task, probability_of_improvement);
+            vec![interval.expect("scores")]
         });
-        assert_interval(&fixture, ours, theirs, 0.03 * theirs.width(), &pair.name);
+        bootstraps.assert(ours[0], theirs, 0.03 * theirs.width(), name);
     }
     assert!(compared >= 3);
 }
 
-/// A share is a whole number of runs, and where the end lies just between two of these it falls now on the one and
-/// now on the other; no end may be a whole run off.
+/// A share is a whole number of runs, or of tasks where these are counted.
 #[test]
 fn intervals_of_profiles_are_theirs() {
     type ProfileOf = fn(&[Vec<f64>], &[f64]) -> Option<Vec<f64>>;
     let fixture = fixture();
-    for table in &fixture.tables {
-        let tasks = table.scores_by_task.len();
-        let runs = table.scores_by_task.concat().len();
-        let profiles: [(ProfileOf, &Profile, usize); 2] = [
-            (performance_profile, &table.profile, runs),
-            (average_performance_profile, &table.average_profile, tasks),
-        ];
+    let bootstraps = Bootstraps::fewer(&fixture);
+    for Table { name, scores_by_task, profile, average_profile, .. } in &fixture.tables {
+        let (tasks, runs) = (scores_by_task.len(), scores_by_task.concat().len());
+        let profiles: [(ProfileOf, &Profile, usize); 2] =
+            [(performance_profile, profile, runs), (average_performance_profile, average_profile, tasks)];
         for (profile, theirs, steps) in profiles {
-            let ours: Vec<Vec<(f64, f64)>> = (0..REPETITIONS)
-                .map(|seed| {
-                    let (resamples, confidence) = (fixture.resamples_compared, fixture.confidence);
-                    let bootstrap = StratifiedBootstrap { resamples, confidence, seed };
-                    let profile = |scores: &[Vec<f64>]| profile(scores, &theirs.thresholds);
-                    bootstrap.intervals(&table.scores_by_task, profile).expect("scores")
-                })
-                .collect();
+            let ours = bootstraps.averaged(|bootstrap| {
+                let profile = |scores: &[Vec<f64>]| profile(scores, &theirs.thresholds);
+                bootstrap.intervals(scores_by_task, profile).expect("scores")
+            });
+            assert_eq!(ours.len(), theirs.thresholds.len());
             for (index, threshold) in theirs.thresholds.iter().enumerate() {
-                let mean = |end: fn(&(f64, f64)) -> f64| {
-                    ours.iter().map(|ends| end(&ends[index])).sum::<f64>() / REPETITIONS as f64
-                };
                 let interval = Interval {
                     mean: [0, 1].map(|end| theirs.interval.mean[end][index]),
                     standard_deviation: [0, 1].map(|end| theirs.interval.standard_deviation[end][index]),
                 };
-                let what = format!("{} above {threshold}", table.name);
-                let ours = [mean(|ends| ends.0), mean(|ends| ends.1)];
-                assert_interval(&fixture, ours, &interval, 1.0 / steps as f64, &what);
+                let what = format!("{name} above {threshold}");
+                let step = 1.0 / steps as f64;
+                bootstraps.assert_on_steps(ours[index], &interval, step, step, &what);
             }
         }
     }

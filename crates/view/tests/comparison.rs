@@ -130,3 +130,34 @@ fn hostile_names_and_odd_scores_give_a_page() {
     assert_eq!(comparison.envs().len(), 2);
     assert!(!page.contains("<img") && !page.contains(['\u{202e}', '\u{0}', '\u{1b}']));
 }
+
+#[test]
+fn long_names_stay_within_the_charts_of_intervals() {
+    let folder = tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let long = "a-preset-with-a-name-much-longer-than-a-screen-is-wide".repeat(2);
+    let runs: Vec<PathBuf> = [("a", long.as_str()), ("b", long.as_str()), ("c", "short"), ("d", "short")]
+        .iter()
+        .zip([1, 2, 1, 2])
+        .map(|((name, preset), seed)| scored(path(name), preset, seed, 123_456.5 + seed as f64))
+        .collect();
+    let (_, page) = compared(&runs);
+    let xml = xml(&page);
+    let document = parse(&xml);
+    let charts: Vec<_> = all(&document, "svg").into_iter().take(4).collect();
+    for chart in charts {
+        let width: f64 = chart.attribute("viewBox").unwrap().split(' ').nth(2).unwrap().parse().unwrap();
+        let is_free = |node: &Node<'_, '_>| {
+            node.has_tag_name(("http://www.w3.org/2000/svg", "text"))
+                && node.parent().unwrap().attribute("text-anchor").is_none()
+        };
+        let texts: Vec<_> = chart.descendants().filter(is_free).collect();
+        assert!(texts.len() >= 2);
+        for node in texts {
+            // A letter is about this wide at the chart's text size.
+            let end = node.attribute("x").unwrap().parse::<f64>().unwrap()
+                + 6.0 * text(node).chars().count() as f64;
+            assert!(end <= width, "'{}' ends at {end} of {width}", text(node));
+        }
+    }
+}

@@ -268,10 +268,8 @@ fn pairs(groups: &[ComparedGroup]) -> impl Iterator<Item = (&ComparedGroup, &Com
 impl Improvement {
     fn of(x: &ComparedGroup, y: &ComparedGroup) -> Option<Self> {
         let (of_x, of_y) = ([&x.scores[..]], [&y.scores[..]]);
-        let interval = || {
-            StratifiedBootstrap::default()
-                .interval_of_two(&of_x, &of_y, |x, y| probability_of_improvement(x, y))
-        };
+        let interval =
+            || StratifiedBootstrap::default().interval_of_two(&of_x, &of_y, probability_of_improvement);
         Some(Self {
             env: x.env.clone(),
             x: x.label.clone(),

@@ -94,7 +94,7 @@ impl IntervalChart {
             return (0.0, 1.0);
         }
         let ends = |row: &Estimate| row.interval.map_or([row.value; 2], |(low, high)| [low, high]);
-        range(self.rows.iter().flat_map(|row| ends(row)).filter(|end| end.is_finite()))
+        range(self.rows.iter().flat_map(ends).filter(|end| end.is_finite()))
     }
 
     fn axis(&self, svg: &mut Markup, layout: &Layout) {
