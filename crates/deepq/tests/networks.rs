@@ -324,8 +324,11 @@ fn a_convolution_learns_where_the_spot_is() {
 #[test]
 fn the_named_kinds_are_values_of_the_configuration() {
     let config = resolve("Atari", r#"{architecture="impala"}"#).unwrap();
-    let expected =
-        NetworkConfig::Architecture { architecture: Architecture::Impala { scale: 1 }, channels: None };
+    let expected = NetworkConfig::Architecture {
+        architecture: Architecture::Impala { scale: 1 },
+        channels: None,
+        extras: deepq::config::Extras::default(),
+    };
     assert_eq!(config.network, expected);
     assert!(
         config.to_toml().contains("[network]\narchitecture = \"impala\"\nscale = 1\n"),
