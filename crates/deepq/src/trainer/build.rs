@@ -55,6 +55,7 @@ impl Trainer {
             element: envs.element(),
             observation_len: envs.observation_len(),
             stacked_frames: envs.spec().stacked_frames,
+            action_masks: envs.spec().action_masks,
         };
         check_memory(&store_config, config.replay.sampler)?;
         check_network_memory(config, &spec)?;

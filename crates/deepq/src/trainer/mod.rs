@@ -13,7 +13,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use deepq_core::network::QNetwork;
 use deepq_core::replay::{ReplayStore, Sampler};
-use deepq_core::{Actor, CallMonitor, LearnMetrics, Learner, Period, Progress, RandomStream};
+use deepq_core::{
+    Actor, CallMonitor, ExplorationRates, LearnMetrics, Learner, Period, Progress, RandomStream,
+};
 
 use deepq_envs::wrappers::ObservationStatistics;
 
@@ -197,7 +199,8 @@ impl Trainer {
     ) -> Result<ControlFlow<StopReason>, Error> {
         let before = self.progress;
         let epsilon = self.epsilon();
-        self.actor.step(self.learner.network_mut(), epsilon, &mut self.store)?;
+        let rates = ExplorationRates::epsilon(epsilon);
+        self.actor.step(self.learner.network_mut(), rates, &mut self.store)?;
         self.progress.env_steps += self.actor.envs().len() as u64;
         self.progress.episodes += self.actor.envs().finished_episodes().len() as u64;
         self.learn(before);
