@@ -1,11 +1,12 @@
 //! What is learned from: a memory, rollouts or a stream. Checks of what goes together.
 
 use deepq_core::loss::{ErrorFunction, Head, LossConfig, TargetRule};
+use deepq_core::network::{LayerSpec, Parameters};
 use deepq_core::replay::SamplerConfig;
 use deepq_core::{RolloutConfig, StreamingConfig};
 
 use super::validate::{check, check_period, check_shares};
-use super::{Config, ConfigError, ReplayConfig, RolloutSettings, StreamingSettings};
+use super::{Config, ConfigError, LAYERS, NetworkConfig, ReplayConfig, RolloutSettings, StreamingSettings};
 
 /// The most transitions that a memory may hold: references to observations have 31 bits.
 const MOST_TRANSITIONS: usize = 1 << 29;
@@ -24,8 +25,28 @@ impl Config {
         Some(StreamingConfig { gamma: self.learning.gamma, lambda, kappa, trace_cut })
     }
 
+    /// An embedding of fractions and a head that asks for fractions need each other. Networks that are no list of
+    /// layers get one with the head.
+    fn validate_embedding(&self) -> Result<(), ConfigError> {
+        let NetworkConfig::Layers { layers, .. } = &self.network else { return Ok(()) };
+        let is_embedding = |layer: &LayerSpec| matches!(layer, LayerSpec::CosineEmbedding { .. });
+        let message = match (layers.iter().any(is_embedding), self.head().takes_fractions()) {
+            (true, false) => {
+                "have a cosine embedding, for whose fractions this head does not ask; take the head implicit-quantile \
+                 or proposed-quantile, or leave the embedding out"
+            }
+            (false, true) => {
+                "have no { kind = \"cosine-embedding\" }, which the head implicit-quantile or proposed-quantile \
+                 needs: it stands between features and the last layers"
+            }
+            _ => return Ok(()),
+        };
+        Err(ConfigError::new(LAYERS, message))
+    }
+
     /// Checks what is learned from.
     pub(super) fn validate_method(&self) -> Result<(), ConfigError> {
+        self.validate_embedding()?;
         match (&self.replay, &self.rollout, &self.streaming) {
             (Some(replay), None, None) => self.validate_replay(replay),
             (None, Some(_), None) => self.validate_rollout(),
@@ -177,7 +198,7 @@ impl Config {
             }
         }
         match self.evaluation.parameters {
-            deepq_core::network::Parameters::Online => Ok(()),
+            Parameters::Online => Ok(()),
             _ => Err(ConfigError::new(
                 "evaluation.parameters",
                 format!(

@@ -106,6 +106,8 @@ impl Config {
         }
         let text = toml::to_string(&table).expect("a table of plain values");
         let mut config = Self::from_toml(&text, &file)?;
+        // With every default written out, a key can be set whose table the file leaves out.
+        let mut table = toml::Table::try_from(&config).expect("a configuration is a table of plain values");
         for setting in set {
             let flag = format!("--set {setting}");
             let Some((path, value)) = setting.split_once('=') else {

@@ -58,27 +58,10 @@ pub(super) fn network_spec(config: &Config, env: &EnvSpec) -> Result<NetworkSpec
             NetworkSpec { input, layers, ..spec }
         }
     };
-    check_embedding(&spec, head.takes_fractions())?;
     let spec = NetworkSpec { atoms: head.atoms(), ..spec };
     let spec = NetworkSpec { element: space.element, full_byte: full_byte(space), ..spec };
     check_fit(config, &observations, &spec)?;
     Ok(spec)
-}
-
-/// An embedding of fractions and a head that asks for fractions need each other.
-fn check_embedding(spec: &NetworkSpec, takes_fractions: bool) -> Result<(), ConfigError> {
-    let message = match (spec.takes_fractions(), takes_fractions) {
-        (true, false) => {
-            "have a cosine embedding, for whose fractions this head does not ask; take the head implicit-quantile or \
-             proposed-quantile, or leave the embedding out"
-        }
-        (false, true) => {
-            "have no { kind = \"cosine-embedding\" }, which the head implicit-quantile or proposed-quantile needs: it \
-             stands between features and the last layers"
-        }
-        _ => return Ok(()),
-    };
-    Err(ConfigError::new(LAYERS, message))
 }
 
 /// The byte that counts as 1: the greatest one that an observation may have.
