@@ -167,6 +167,7 @@ impl Case {
             element: spec.element,
             observation_len: spec.inputs(),
             stacked_frames: 1,
+            action_masks: false,
         });
         push_observation(&mut store, &spec, &mut stream);
         for _ in 0..self.transitions {
@@ -197,12 +198,12 @@ fn push_observation(store: &mut ReplayStore, spec: &NetworkSpec, stream: &mut Ra
     match spec.element {
         ElementKind::F32 => {
             let values: Vec<f32> = (0..len).map(|_| 2.0 * stream.uniform_f32() - 1.0).collect();
-            store.push_observations(Observation::F32(&values), |_| true);
+            store.push_observations(Observation::F32(&values), &[], |_| true);
         }
         ElementKind::U8 => {
             let words = (0..len.div_ceil(4)).flat_map(|_| stream.next_u32().to_le_bytes());
             let bytes: Vec<u8> = words.take(len).collect();
-            store.push_observations(Observation::U8(&bytes), |_| true);
+            store.push_observations(Observation::U8(&bytes), &[], |_| true);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The part of a run that acts.
 
-use crate::behaviour_policy::{ActionValues, BehaviourPolicy};
+use crate::behaviour_policy::{ActionValues, BehaviourPolicy, ExplorationRates};
 use crate::loss::ActionValueReader;
 use crate::network::{Parameters, QNetwork};
 use crate::replay::ReplayStore;
@@ -105,23 +105,27 @@ impl Actor {
         // A store that keeps each frame once would give other observations than those that were seen.
         let frames = self.envs.spec().stacked_frames;
         assert!([1, frames].contains(&fits.stacked_frames), "frames of an observation");
-        assert!(fits.actions >= self.envs.spec().actions, "actions of the store");
+        let spec = self.envs.spec();
+        assert!(fits.actions >= spec.actions, "actions of the store");
+        assert_eq!(fits.action_masks, spec.action_masks, "action masks of the store");
+        assert!(!fits.action_masks || fits.actions == spec.actions, "flags of an action mask");
         assert!(!store.has_observations(), "a run begins with a store without observations");
         self.accumulators.iter_mut().for_each(NStepAccumulator::clear);
         self.envs.reset(seeds)?;
-        store.push_observations(self.envs.observations(), |_| true);
+        (0..envs).for_each(|env| self.policy.begin_episode(env));
+        store.push_observations(self.envs.observations(), self.envs.action_masks(), |_| true);
         Ok(())
     }
 
-    /// Takes one step in every environment, exploring with probability `epsilon`, and stores the transitions
-    /// that it completes.
+    /// Takes one step in every environment, exploring as much as `rates` say, and stores the transitions that it
+    /// completes.
     ///
     /// # Errors
     /// Where an environment fails.
     pub fn step(
         &mut self,
         network: &mut dyn QNetwork,
-        epsilon: f64,
+        rates: ExplorationRates,
         store: &mut ReplayStore,
     ) -> Result<(), EnvFailure> {
         let observations = self.envs.observations();
@@ -132,20 +136,24 @@ impl Actor {
             observations,
             q: &mut self.q,
         };
-        self.policy.select(epsilon, &mut values, &mut self.actions);
+        self.policy.select(rates, &mut values, self.envs.action_masks(), &mut self.actions);
         self.envs.step(&self.actions)?;
         for (env, accumulator) in self.accumulators.iter_mut().enumerate() {
             let mut step = self.envs.steps()[env];
             step.terminated |= step.truncated && !self.bootstrap_at_truncation;
             let next = match step.ended() {
-                true => store.push_final(self.envs.final_observation(env)),
+                true => {
+                    self.policy.begin_episode(env);
+                    store.push_final(self.envs.final_observation(env), self.envs.final_action_mask(env))
+                }
                 false => store.upcoming(env),
             };
             let (at, action) = (store.newest(env), self.actions[env]);
             accumulator.push(at, action, step, next, |transition| store.push(transition));
         }
         let steps = self.envs.steps();
-        store.push_observations(self.envs.observations(), |env| steps[env].ended());
+        let (observations, masks) = (self.envs.observations(), self.envs.action_masks());
+        store.push_observations(observations, masks, |env| steps[env].ended());
         Ok(())
     }
 

@@ -23,11 +23,13 @@ pub struct EnvSpec {
     /// nothing is stacked. Only environments whose older frames are the newest ones of the steps before, with the
     /// episode's first in the place of those before it, may say more: a memory then keeps each frame once.
     pub stacked_frames: usize,
+    /// Whether [`Env::action_mask`] gives masks. Where it is false nobody asks for one.
+    pub action_masks: bool,
 }
 
 impl EnvSpec {
     /// An environment named `id` with these observations and actions `0..actions`: no limit to its episodes, no
-    /// threshold, no picture.
+    /// threshold, no picture, no action masks.
     pub fn new(id: impl Into<String>, observation_space: impl Into<Space>, actions: usize) -> Self {
         Self {
             id: id.into(),
@@ -38,6 +40,7 @@ impl EnvSpec {
             render_fps: 30,
             frame_size: None,
             stacked_frames: 1,
+            action_masks: false,
         }
     }
 }
@@ -126,7 +129,9 @@ pub trait Env: Send {
         false
     }
 
-    /// Which actions may be taken now, one flag an action; `None` where all may.
+    /// Which actions may be taken now, one flag an action; `None` where all may. Where
+    /// [`EnvSpec::action_masks`] is true there is one after every reset and step, and as long as the episode goes on,
+    /// or was truncated, it allows an action.
     ///
     /// An action that is masked out may still be taken: what it does then is the environment's matter.
     fn action_mask(&self) -> Option<&[bool]> {

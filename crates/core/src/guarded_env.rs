@@ -180,6 +180,31 @@ impl GuardedEnv {
         }
     }
 
+    /// Copies the mask of the actions allowed now to `mask`, one flag an action: see [`Env::action_mask`]. `action` is
+    /// that of the step just taken, `None` after a reset.
+    ///
+    /// # Errors
+    /// Where the environment panics or gives none, one of another length, or one that allows nothing.
+    pub(crate) fn copy_mask(&self, action: Option<u32>, mask: &mut [bool]) -> Result<(), EnvFailure> {
+        let copied = caught(|| {
+            let wrong = match self.env.action_mask() {
+                None => "its spec says that it masks actions, but it gives no mask".to_owned(),
+                Some(found) if found.len() != mask.len() => {
+                    format!("its action mask has {} flags for {} actions", found.len(), mask.len())
+                }
+                Some(found) if !found.contains(&true) => {
+                    "its action mask allows no action, though the episode goes on".to_owned()
+                }
+                Some(found) => {
+                    mask.copy_from_slice(found);
+                    return Ok(());
+                }
+            };
+            Err(EnvError::new(wrong))
+        });
+        copied.map_err(|error| self.failure(action, error))
+    }
+
     #[cold]
     fn failure(&self, action: Option<u32>, source: EnvError) -> EnvFailure {
         let call = EnvCall {

@@ -43,7 +43,10 @@ pub mod testing;
 mod vector_env;
 
 pub use actor::{Actor, ActorConfig};
-pub use behaviour_policy::{ActionValues, BehaviourPolicy, EpsilonGreedy};
+pub use behaviour_policy::{
+    ActionValues, BehaviourPolicy, EpsilonGreedy, EpsilonLadder, EpsilonZGreedy, ExplorationPolicy,
+    ExplorationRates, MOST_REPEATS, Softmax,
+};
 pub use call_monitor::CallMonitor;
 pub use env::{Env, EnvError, EnvSpec, EpisodeStatistics, Step};
 pub use fraction_proposal::FractionProposal;

@@ -214,8 +214,9 @@ mod tests {
             element: crate::ElementKind::F32,
             observation_len: 1,
             stacked_frames: 1,
+            action_masks: false,
         });
-        store.push_observations(crate::Observation::F32(&[0.0]), |_| true);
+        store.push_observations(crate::Observation::F32(&[0.0]), &[], |_| true);
         let load = |bytes: &[u8], n: usize| {
             let mut other = NStepAccumulator::new(n, 0.9);
             other.load_state(&mut StateReader::new(bytes), &store).map(|()| other)

@@ -30,6 +30,9 @@ pub struct VectorEnv {
     observation_len: usize,
     observations: ObservationBuffer,
     final_observations: ObservationBuffer,
+    /// Empty where there are no masks, as the next.
+    masks: Vec<bool>,
+    final_masks: Vec<bool>,
     steps: Vec<Step>,
     finished: Vec<FinishedEpisode>,
 }
@@ -38,7 +41,7 @@ impl VectorEnv {
     /// Takes environments of one kind.
     ///
     /// # Errors
-    /// Where there is none, where they differ in their observations or actions, where the observations are no box,
+    /// Where there is none, where they differ in their observations, actions or having masks, where the observations are no box,
     /// or where there are no actions, no elements or no whole number of [frames](EnvSpec::stacked_frames).
     pub fn new(envs: Vec<Box<dyn Env>>) -> Result<Self, EnvError> {
         let Some(first) = envs.first().map(|env| env.spec().clone()) else {
@@ -51,14 +54,15 @@ impl VectorEnv {
             )));
         };
         if let Some(other) = envs.iter().map(|env| env.spec()).find(|spec| {
-            (&spec.observation_space, spec.actions, spec.stacked_frames)
-                != (&first.observation_space, first.actions, first.stacked_frames)
+            (&spec.observation_space, spec.actions, spec.stacked_frames, spec.action_masks)
+                != (&first.observation_space, first.actions, first.stacked_frames, first.action_masks)
         }) {
             let message = format!("{} and {} differ in observations or actions", first.id, other.id);
             return Err(EnvError::new(message));
         }
         let (count, observation_len, element) = (envs.len(), space.len(), space.element);
         check_numbers(&first, observation_len)?;
+        let masks = vec![true; if first.action_masks { count * first.actions } else { 0 }];
         Ok(Self {
             any_elsewhere: envs.iter().any(|env| env.steps_elsewhere()),
             envs: envs.into_iter().enumerate().map(|(index, env)| GuardedEnv::new(index, env)).collect(),
@@ -66,6 +70,8 @@ impl VectorEnv {
             observation_len,
             observations: ObservationBuffer::zeros(element, count * observation_len),
             final_observations: ObservationBuffer::zeros(element, count * observation_len),
+            final_masks: masks.clone(),
+            masks,
             steps: vec![Step::default(); count],
             finished: Vec::with_capacity(count),
         })
@@ -116,7 +122,7 @@ impl VectorEnv {
             let place = self.range(index);
             self.envs[index].reset(Some(*seed), self.observations.slice_mut(place))?;
         }
-        Ok(())
+        self.copy_masks(|_| None)
     }
 
     fn range(&self, index: usize) -> std::ops::Range<usize> {
@@ -126,8 +132,8 @@ impl VectorEnv {
     /// Takes `actions[i]` in environment `i`.
     ///
     /// # Errors
-    /// Where an environment fails or panics, or gives a reward or an observation that is not finite. The
-    /// environments are then in no defined state.
+    /// Where an environment fails or panics, gives a reward or an observation that is not finite, or allows no action
+    /// though its episode goes on. The environments are then in no defined state.
     ///
     /// # Panics
     /// If there are not as many actions as environments.
@@ -143,7 +149,7 @@ impl VectorEnv {
         for (index, &action) in actions.iter().enumerate() {
             self.step_one(index, action)?;
         }
-        Ok(())
+        self.copy_masks(|index| Some(actions[index]))
     }
 
     #[inline]
@@ -157,9 +163,46 @@ impl VectorEnv {
             self.finished.push(FinishedEpisode { env: index, episodic_return, episode_length });
             let last = self.observations.slice(place.clone());
             self.final_observations.slice_mut(place.clone()).copy_from(last);
+            if !self.masks.is_empty() {
+                let actions = env.spec().actions;
+                let mask = &mut self.final_masks[index * actions..(index + 1) * actions];
+                // Nothing follows a terminated episode, and its mask may say anything.
+                match step.terminated {
+                    true => mask.fill(true),
+                    false => env.copy_mask(Some(action), mask)?,
+                }
+            }
             env.reset(None, self.observations.slice_mut(place))?;
         }
         Ok(())
+    }
+
+    /// Copies the masks of all environments, where there are any: after a step with `action_of` the environment, but
+    /// for those whose episode has ended, which were reset.
+    #[inline]
+    fn copy_masks(&mut self, action_of: impl Fn(usize) -> Option<u32>) -> Result<(), EnvFailure> {
+        if self.masks.is_empty() {
+            return Ok(());
+        }
+        let actions = self.spec().actions;
+        for (index, (env, mask)) in self.envs.iter().zip(self.masks.chunks_exact_mut(actions)).enumerate() {
+            let action = action_of(index).filter(|_| !self.steps[index].ended());
+            env.copy_mask(action, mask)?;
+        }
+        Ok(())
+    }
+
+    /// Which actions are allowed now, `[env][action]`; empty where the environments have no
+    /// [masks](EnvSpec::action_masks).
+    pub fn action_masks(&self) -> &[bool] {
+        &self.masks
+    }
+
+    /// Which actions were allowed at the [final observation](Self::final_observation) of environment `index`, one flag
+    /// an action, all where the episode terminated; empty where the environments have no masks.
+    pub fn final_action_mask(&self, index: usize) -> &[bool] {
+        let actions = self.final_masks.len() / self.len();
+        &self.final_masks[index * actions..(index + 1) * actions]
     }
 
     /// The observations to act on, `[env][element]`.
@@ -193,6 +236,8 @@ impl VectorEnv {
         state.tag("vector-env");
         state.u64(self.len() as u64);
         state.observation(self.observations());
+        let masks: Vec<u8> = self.masks.iter().map(|allowed| u8::from(*allowed)).collect();
+        state.bytes_with_len(&masks);
         for env in &self.envs {
             env.save_state(state);
         }
@@ -211,6 +256,14 @@ impl VectorEnv {
             let expected = format!("{count} environments with {} elements each", self.observation_len);
             return Err(StateError::mismatch("state of the environments", expected, observations.len()));
         }
+        let masks = state.bytes_with_len("action masks")?;
+        let actions = self.spec().actions;
+        let whole = masks.len() == self.masks.len() && masks.iter().all(|flag| *flag <= 1);
+        if !whole || !masks.chunks(actions).all(|mask| mask.contains(&1)) {
+            let expected = format!("{} flags, with an action allowed in each environment", self.masks.len());
+            return Err(StateError::mismatch("action masks", expected, format!("{} others", masks.len())));
+        }
+        self.masks = masks.iter().map(|flag| *flag == 1).collect();
         self.observations = observations;
         self.envs.iter_mut().try_for_each(|env| env.load_state(state))
     }

@@ -8,9 +8,12 @@ use deepq_core::replay::{ReplayStore, ReplayStoreConfig};
 use deepq_core::testing::ReferenceNetwork;
 use deepq_core::{
     Actor, ActorConfig, BoxSpace, ElementKind, Env, EnvError, EnvFailure, EnvSpec, EpsilonGreedy,
-    Observation, ObservationMut, StateError, StateReader, StateWriter, Step, VectorEnv,
+    EpsilonZGreedy, ExplorationRates, Observation, ObservationMut, StateError, StateReader, StateWriter,
+    Step, VectorEnv,
 };
 use logged_env::{ACTIONS, Log, LoggedEnv};
+
+const EXPLORING: ExplorationRates = ExplorationRates { epsilon: 1.0, temperature: 0.0 };
 
 fn logged(count: usize, most_steps: usize) -> (VectorEnv, Vec<Log>) {
     let logs: Vec<Log> = (0..count).map(|_| Log::default()).collect();
@@ -77,6 +80,7 @@ fn rig(count: usize, n_step: usize, seed: u64) -> (Actor, ReplayStore, Vec<Log>,
         element: ElementKind::F32,
         observation_len: 3,
         stacked_frames: 1,
+        action_masks: false,
     });
     let spec = NetworkSpec::mlp(3, &[], ACTIONS, Initialization::FanInUniform);
     // The greatest value is always that of action 2.
@@ -89,14 +93,14 @@ fn rig(count: usize, n_step: usize, seed: u64) -> (Actor, ReplayStore, Vec<Log>,
 fn row_2_no_window_spans_a_second_reset() {
     let (mut actor, mut store, logs, mut network) = rig(2, 4, 1);
     actor.reset(&[1, 2], &mut store).unwrap();
-    (0..10).for_each(|_| actor.step(&mut network, 1.0, &mut store).unwrap());
+    (0..10).for_each(|_| actor.step(&mut network, EXPLORING, &mut store).unwrap());
     let again = std::panic::AssertUnwindSafe(|| actor.reset(&[1, 2], &mut store));
     assert!(std::panic::catch_unwind(again).is_err(), "a store in use was accepted");
 
     let (_, mut store, ..) = rig(2, 4, 1);
     let first_of_run = logs.iter().map(|log| log.lock().unwrap().len()).collect::<Vec<_>>();
     actor.reset(&[1, 2], &mut store).unwrap();
-    (0..10).for_each(|_| actor.step(&mut network, 1.0, &mut store).unwrap());
+    (0..10).for_each(|_| actor.step(&mut network, EXPLORING, &mut store).unwrap());
     let mut starts = [0, 0];
     for index in 0..store.len() {
         let at = row(store.observation(store.transition(index).observation).as_observation());
@@ -112,7 +116,7 @@ fn row_2_no_window_spans_a_second_reset() {
 fn row_3_windows_of_several_environments_do_not_mix() {
     let (mut actor, mut store, logs, mut network) = rig(3, 4, 1);
     actor.reset(&[1, 2, 3], &mut store).unwrap();
-    (0..200).for_each(|_| actor.step(&mut network, 1.0, &mut store).unwrap());
+    (0..200).for_each(|_| actor.step(&mut network, EXPLORING, &mut store).unwrap());
     let mut starts = vec![vec![]; 3];
     for index in 0..store.len() {
         let transition = store.transition(index);
@@ -136,7 +140,7 @@ fn actions_of_the_first(count: usize, seed: u64, epsilon: f64) -> Vec<u32> {
     let (mut actor, mut store, logs, mut network) = rig(count, 1, seed);
     let seeds: Vec<u64> = (0..count as u64).collect();
     actor.reset(&seeds, &mut store).unwrap();
-    (0..200).for_each(|_| actor.step(&mut network, epsilon, &mut store).unwrap());
+    (0..200).for_each(|_| actor.step(&mut network, ExplorationRates::epsilon(epsilon), &mut store).unwrap());
     let log = logs[0].lock().unwrap();
     log.iter().map(|taken| taken.action).collect()
 }
@@ -153,6 +157,28 @@ fn row_13_environments_explore_by_streams_of_their_own() {
         assert!((explored / 200.0 - epsilon * 2.0 / 3.0).abs() < 0.12, "{explored} of 200 at {epsilon}");
     }
     assert!(actions_of_the_first(2, 7, 0.0).iter().all(|action| *action == 2));
+}
+
+/// An exploration over many steps ends where its environment's episode does, and nowhere else.
+#[test]
+fn row_13_an_actor_tells_its_policy_where_episodes_begin() {
+    let (envs, logs) = logged(3, 9);
+    let policy = Box::new(EpsilonZGreedy::new(1, 3, ACTIONS, 0.0, 1_000_000));
+    let config = ActorConfig { n_step: 1, gamma: 0.5, bootstrap_at_truncation: true };
+    let mut actor = Actor::new(envs, policy, config);
+    let (_, mut store, _, mut network) = rig(3, 1, 1);
+    actor.reset(&[1, 2, 3], &mut store).unwrap();
+    (0..600).for_each(|_| actor.step(&mut network, EXPLORING, &mut store).unwrap());
+    let (mut ends, mut changes) = (0.0, 0.0);
+    for log in &logs {
+        for pair in log.lock().unwrap().windows(2) {
+            let same = pair[0].action == pair[1].action;
+            assert!(same || pair[0].step.ended(), "another action within an episode");
+            ends += f64::from(u8::from(pair[0].step.ended()));
+            changes += f64::from(u8::from(!same));
+        }
+    }
+    assert!(ends > 200.0 && (changes / ends - 2.0 / 3.0).abs() < 0.15, "{changes} of {ends}");
 }
 
 /// What goes wrong in the third step of environment 1, or in its reset.

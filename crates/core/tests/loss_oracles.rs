@@ -95,17 +95,18 @@ fn store_in_order(fixture: &Value, mut stream: RandomStream) -> ReplayStore {
         element: ElementKind::F32,
         observation_len: width,
         stacked_frames: 1,
+        action_masks: false,
     });
     for slot in 0..rows as u32 {
         let row = slots.iter().position(|drawn| *drawn == slot).unwrap();
         let place = row * width..(row + 1) * width;
-        store.push_observations(Observation::F32(&observation[place.clone()]), |_| true);
+        store.push_observations(Observation::F32(&observation[place.clone()]), &[], |_| true);
         let transition = Transition {
             observation: store.newest(0),
             action: action[row],
             reward: reward[row],
             discount: discount[row],
-            next_observation: store.push_final(Observation::F32(&next[place])),
+            next_observation: store.push_final(Observation::F32(&next[place]), &[]),
         };
         store.push(transition);
     }

@@ -12,8 +12,9 @@ use deepq_core::network::{
 use deepq_core::replay::{ReplayStore, ReplayStoreConfig, Sampler, SamplerConfig};
 use deepq_core::testing::ReferenceNetwork;
 use deepq_core::{
-    Actor, ActorConfig, ElementKind, EpsilonGreedy, Learner, LearnerConfig, NoiseSource, Observation, Period,
-    RandomStream, StateError, StateReader, StateWriter, TargetUpdate, VectorEnv, silence,
+    Actor, ActorConfig, ElementKind, EpsilonGreedy, ExplorationRates, Learner, LearnerConfig, NoiseSource,
+    Observation, Period, Progress, RandomStream, StateError, StateReader, StateWriter, TargetUpdate,
+    VectorEnv, silence,
 };
 use logged_env::{ACTIONS, Log, LoggedEnv};
 
@@ -162,6 +163,7 @@ fn row_9_acting_training_choosing_and_the_target_have_fresh_noise_of_their_own()
         element: ElementKind::F32,
         observation_len: 3,
         stacked_frames: 1,
+        action_masks: false,
     });
     actor.reset(&[1], &mut store).unwrap();
     let mut sampler = Sampler::new(SamplerConfig::Uniform, 32);
@@ -169,10 +171,10 @@ fn row_9_acting_training_choosing_and_the_target_have_fresh_noise_of_their_own()
     let mut uses = vec![];
     for step in 0..20 {
         acting.refresh(learner.network_mut(), Parameters::Online);
-        actor.step(learner.network_mut(), 0.0, &mut store).unwrap();
+        actor.step(learner.network_mut(), ExplorationRates::epsilon(0.0), &mut store).unwrap();
         uses.push(Use::Online);
         if step >= 8 {
-            learner.learn(&store, &mut sampler, &mut stream, 1e-3);
+            learner.learn(&store, &mut sampler, &mut stream, Progress::default(), 1e-3);
             // The target's values, the choice, and two minibatches.
             uses.extend([Use::Target, Use::Online, Use::Trained, Use::Trained]);
         }

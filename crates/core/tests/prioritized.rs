@@ -1,8 +1,12 @@
 //! Row 6: prioritised replay (Schaul et al. 2016).
 
+use deepq_core::loss::{ErrorFunction, ExpectedLoss, TargetRule};
+use deepq_core::network::{Initialization, NetworkSpec, OptimizerConfig};
 use deepq_core::replay::{Normalization, ReplayStore, ReplayStoreConfig, Sampler, SamplerConfig};
+use deepq_core::testing::ReferenceNetwork;
 use deepq_core::{
-    ElementKind, Observation, Progress, RandomStream, Schedule, StateReader, StateWriter, Transition,
+    ElementKind, Learner, LearnerConfig, Observation, Period, Progress, RandomStream, Schedule, StateReader,
+    StateWriter, TargetUpdate, Transition,
 };
 
 const EPSILON: f64 = 1e-3;
@@ -24,8 +28,9 @@ fn store(capacity: usize) -> ReplayStore {
         element: ElementKind::F32,
         observation_len: 1,
         stacked_frames: 1,
+        action_masks: false,
     });
-    store.push_observations(Observation::F32(&[0.0]), |_| true);
+    store.push_observations(Observation::F32(&[0.0]), &[], |_| true);
     store
 }
 
@@ -295,6 +300,46 @@ fn row_18_priorities_are_saved_and_loaded() {
         let behind = full(11);
         assert!(load(&mut sampler, &bytes, &behind).is_err(), "a store with fewer transitions");
         assert!(load(&mut prioritized(0.5, 11), &bytes, &store).is_err(), "another alpha");
+    }
+}
+
+/// A learner weighs by the sampler's weights, and tells it the errors it found.
+#[test]
+fn row_6_a_learner_weighs_and_tells_its_errors() {
+    let mut store = store(16);
+    let at = store.newest(0);
+    for slot in 0..16 {
+        let reward = slot as f32;
+        store.push(Transition { observation: at, action: 0, reward, discount: 0.0, next_observation: at });
+    }
+    let spec = NetworkSpec::mlp(1, &[], 1, Initialization::FanInUniform);
+    let network = ReferenceNetwork::new(&spec, OptimizerConfig::default(), &[0.0; 2]);
+    let target_update = TargetUpdate { tau: 1.0, period: Period::GradientSteps { every: 100 } };
+    let learner_config = LearnerConfig {
+        batch_size: 4,
+        minibatch_size: 4,
+        max_gradient_norm: None,
+        target_update,
+        reset: None,
+    };
+    let loss = ExpectedLoss::new(TargetRule::Q_LEARNING, ErrorFunction::Squared);
+    let mut learner = Learner::new(Box::new(network), Box::new(loss), learner_config, 1);
+    let beta = Schedule::LinearInGradientSteps { from: 0.0, to: 1.0, gradient_steps: 2 };
+    let mut sampler = Sampler::new(config(0.6, beta, Normalization::Memory), 16);
+    let mut stream = stream();
+    for gradient_steps in 0..3 {
+        let progress = Progress { gradient_steps, ..Progress::default() };
+        let (mut expected, mut same) = (sampler.clone(), stream.clone());
+        let (mut indices, mut weights) = ([0; 4], [0.0; 4]);
+        expected.sample(&store, progress, &mut same, &mut indices, &mut weights);
+        let metrics = learner.learn(&store, &mut sampler, &mut stream, progress, 0.0);
+        let errors = indices.map(|slot| slot as f32);
+        assert_eq!(learner.td_errors(), errors, "rewards alone");
+        assert_eq!(learner.batch().0.weight, weights);
+        let losses: f32 = errors.iter().zip(weights).map(|(error, weight)| weight * error * error).sum();
+        assert!((metrics.loss - losses / 4.0).abs() < 1e-4, "{} and {losses}", metrics.loss);
+        expected.update(&indices, &errors);
+        assert_eq!(state_of(&sampler), state_of(&expected), "told of the errors");
     }
 }
 

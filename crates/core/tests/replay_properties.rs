@@ -1,16 +1,17 @@
-//! Rows 1 to 4: every stored transition, after every step, against a recomputation from what really happened.
+//! Rows 1 to 4 and 19: every stored transition, after every step, against a recomputation from what really happened.
 
 #[path = "common/logged_env.rs"]
 mod logged_env;
 #[path = "common/stacked_env.rs"]
 mod stacked_env;
 
+use deepq_core::loss::mask_row;
 use deepq_core::network::{Initialization, NetworkSpec, OptimizerConfig};
 use deepq_core::replay::{Batch, ReplayStore, ReplayStoreConfig};
 use deepq_core::testing::ReferenceNetwork;
 use deepq_core::{
-    Actor, ActorConfig, ElementKind, Env, EpsilonGreedy, ObservationBuffer, StateReader, StateWriter,
-    VectorEnv,
+    Actor, ActorConfig, ElementKind, Env, EpsilonGreedy, ExplorationRates, ObservationBuffer, StateReader,
+    StateWriter, VectorEnv,
 };
 use logged_env::{ACTIONS, Log, LoggedEnv, Taken};
 use proptest::prelude::*;
@@ -29,6 +30,7 @@ struct Plan {
     frames: usize,
     element: ElementKind,
     bootstrap_at_truncation: bool,
+    masked: bool,
     steps: usize,
     /// Before which step actor and store are replaced by others that load their state.
     load_at: usize,
@@ -36,8 +38,10 @@ struct Plan {
 
 fn plans() -> impl Strategy<Value = Plan> {
     let sizes = (1..=4usize, 1..=6usize, 1..=40usize, 1..=40usize, 1..=5usize);
-    (any::<u64>(), sizes, any::<bool>(), prop::bool::weighted(0.8), 20..160usize, 0..160usize).prop_map(
-        |(seed, (envs, n_step, capacity, most_steps, frames), bytes, bootstrap, steps, load_at)| {
+    let flags = (any::<bool>(), prop::bool::weighted(0.8), any::<bool>());
+    (any::<u64>(), sizes, flags, 20..160usize, 0..160usize).prop_map(
+        |(seed, (envs, n_step, capacity, most_steps, frames), flags, steps, load_at)| {
+            let (bytes, bootstrap, masked) = flags;
             let element = if bytes { ElementKind::U8 } else { ElementKind::F32 };
             let bootstrap_at_truncation = bootstrap;
             Plan {
@@ -49,6 +53,7 @@ fn plans() -> impl Strategy<Value = Plan> {
                 frames,
                 element,
                 bootstrap_at_truncation,
+                masked,
                 steps,
                 load_at,
             }
@@ -64,6 +69,7 @@ struct Whole {
     reward: f32,
     discount: f32,
     next_observation: Vec<f32>,
+    masks: [Vec<bool>; 2],
 }
 
 /// The step with which the transition that starts at `start` is complete.
@@ -80,6 +86,15 @@ fn stacked(log: &[Taken], at: usize, newest: Option<&[f32]>, frames: usize) -> V
     latest.extend((first..=at).rev().map(|i| &log[i].observation[..]));
     latest.resize(latest.len().max(frames), &log[first].observation);
     latest[..frames].iter().rev().flat_map(|frame| frame.to_vec()).collect()
+}
+
+/// What a transition's observations allow; nothing follows a terminated one, whose mask allows all.
+fn masks(start: &Taken, end: &Taken, plan: &Plan) -> [Vec<bool>; 2] {
+    match plan.masked {
+        true if end.step.terminated => [start.masks[0].to_vec(), vec![true; ACTIONS]],
+        true => [start.masks[0].to_vec(), end.masks[1].to_vec()],
+        false => [vec![], vec![]],
+    }
 }
 
 /// All transitions that there have been, in the order they were completed in, from the logs alone.
@@ -100,6 +115,7 @@ fn all_transitions(logs: &[Log], plan: &Plan) -> Vec<Whole> {
                 reward: reward as f32,
                 discount: discount as f32,
                 next_observation: stacked(&log, end, Some(&log[end].next), plan.frames),
+                masks: masks(&log[start], &log[end], plan),
             };
             all.push(((end, env, start), whole));
         }
@@ -127,6 +143,7 @@ impl Rig {
         let list = (logs.iter().enumerate())
             .map(|(i, log)| -> Box<dyn Env> {
                 let env = LoggedEnv::new(i, most_steps, element, log.clone());
+                let env = if plan.masked { env.masked() } else { env };
                 if frames > 1 { Box::new(StackedEnv::new(env, frames)) } else { Box::new(env) }
             })
             .collect();
@@ -141,6 +158,7 @@ impl Rig {
             element,
             observation_len: 3 * frames,
             stacked_frames: frames,
+            action_masks: plan.masked,
         };
         Self { actor, store: ReplayStore::new(config) }
     }
@@ -173,6 +191,7 @@ impl Rig {
                 reward: batch.reward[row],
                 discount: batch.discount[row],
                 next_observation: elements(&batch.next_observation, row, width),
+                masks: [&batch.mask, &batch.next_mask].map(|mask| mask_row(mask, row, ACTIONS).to_vec()),
             })
             .collect()
     }
@@ -194,11 +213,21 @@ fn holds(plan: &Plan) {
             rig.load(&bytes);
             assert_eq!(rig.save(), bytes, "the state saved again");
         }
-        rig.actor.step(&mut network, 1.0, &mut rig.store).unwrap();
+        rig.actor
+            .step(
+                &mut network,
+                ExplorationRates::epsilon(if plan.masked { 0.5 } else { 1.0 }),
+                &mut rig.store,
+            )
+            .unwrap();
         let all = all_transitions(&logs, plan);
         assert_eq!(rig.store.len(), all.len().min(plan.capacity), "transitions held after step {step}");
         let held = rig.held(all.len());
         let expected = &all[all.len() - held.len()..];
+        for log in &logs {
+            let taken = log.lock().unwrap()[step].clone();
+            assert!(taken.masks[0][taken.action as usize], "a masked action in step {step}");
+        }
         for (found, expected) in held.iter().zip(expected) {
             assert_eq!(found, expected, "after step {step}");
         }

@@ -5,8 +5,8 @@ use deepq_core::network::{Initialization, NetworkSpec, OptimizerConfig, Paramete
 use deepq_core::replay::{Normalization, ReplayStore, ReplayStoreConfig, Sampler, SamplerConfig};
 use deepq_core::testing::{Chain, Probe, ProbeEnv, ReferenceNetwork};
 use deepq_core::{
-    Actor, ActorConfig, Env, EpsilonGreedy, Learner, LearnerConfig, Period, Progress, RandomStream, Schedule,
-    StateError, StateReader, StateWriter, TargetUpdate, VectorEnv,
+    Actor, ActorConfig, Env, EpsilonGreedy, ExplorationRates, Learner, LearnerConfig, Period, Progress,
+    RandomStream, Schedule, StateError, StateReader, StateWriter, TargetUpdate, VectorEnv,
 };
 
 type MakeEnv = fn() -> Box<dyn Env>;
@@ -36,6 +36,7 @@ impl Run {
             element: envs.element(),
             observation_len,
             stacked_frames: 1,
+            action_masks: false,
         };
         let mut store = ReplayStore::new(config);
         let policy = Box::new(EpsilonGreedy::new(seed, ENVS, actions));
@@ -61,7 +62,7 @@ impl Run {
 
     /// One step of everything; gives what was learned.
     fn step(&mut self) -> Vec<u32> {
-        self.actor.step(self.learner.network_mut(), 0.3, &mut self.store).unwrap();
+        self.actor.step(self.learner.network_mut(), ExplorationRates::epsilon(0.3), &mut self.store).unwrap();
         if self.store.len() < 8 {
             return vec![];
         }

@@ -114,8 +114,9 @@ fn learner(batch_size: usize, period: Period) -> (Learner, ReplayStore, Calls) {
         element: ElementKind::F32,
         observation_len: 1,
         stacked_frames: 1,
+        action_masks: false,
     });
-    store.push_observations(Observation::F32(&[1.0]), |_| true);
+    store.push_observations(Observation::F32(&[1.0]), &[], |_| true);
     let at = store.newest(0);
     store.push(Transition { observation: at, action: 1, reward: 1.0, discount: 0.5, next_observation: at });
     (Learner::new(Box::new(network), Box::new(loss), config, 1), store, calls)

@@ -1,6 +1,6 @@
 //! Judging a policy: greedily, in environments of its own, with seeds of their own.
 
-use deepq_core::loss::{ActionValueReader, argmax};
+use deepq_core::loss::{ActionValueReader, argmax_allowed};
 use deepq_core::network::{Parameters, QNetwork};
 use deepq_core::{CallMonitor, EnvFailure, GuardedEnv, ObservationBuffer, RandomStream, silence};
 use deepq_envs::Registry;
@@ -127,7 +127,9 @@ impl Evaluator {
             self.reader.action_values(network, parameters, observations, q);
             // From the last: an ended episode's place is taken by the last one, which has moved already.
             for place in (0..count).rev() {
-                let action = argmax(&self.q[place * actions..(place + 1) * actions]);
+                let mask = self.envs[running[place].episode].inner().action_mask();
+                let q = &self.q[place * actions..(place + 1) * actions];
+                let action = argmax_allowed(q, mask.unwrap_or(&[]));
                 if self.step(&mut running[place], place, action, inputs)? {
                     let ended = running.swap_remove(place);
                     returns[ended.episode] = self.envs[ended.episode].statistics().episodic_return;

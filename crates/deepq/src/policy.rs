@@ -1,6 +1,6 @@
 //! A trained policy: a network that acts greedily.
 
-use deepq_core::loss::{ActionValueReader, Head, argmax};
+use deepq_core::loss::{ActionValueReader, Head, argmax, argmax_allowed};
 use deepq_core::network::{NetworkSpec, OptimizerConfig, Parameters, QNetwork, SpecError};
 use deepq_core::{Observation, RandomStream};
 use deepq_cpu::CpuNetwork;
@@ -81,6 +81,14 @@ impl Policy {
     /// If the observation is not of the network's kind and length.
     pub fn act(&mut self, observation: Observation<'_>) -> usize {
         argmax(self.action_values(observation))
+    }
+
+    /// The same of the actions that `mask` allows, one flag an action; `None` allows all.
+    ///
+    /// # Panics
+    /// As [`act`](Self::act), or if the mask has not one flag an action.
+    pub fn act_within(&mut self, observation: Observation<'_>, mask: Option<&[bool]>) -> usize {
+        argmax_allowed(self.action_values(observation), mask.unwrap_or(&[]))
     }
 
     /// The network, which of its parameters are the policy's, and what reads its values, as

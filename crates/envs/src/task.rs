@@ -103,7 +103,7 @@ pub struct TaskEnv<T> {
 impl<T: Task> TaskEnv<T> {
     /// The environment before its first reset. Without a seed it begins as with seed 0.
     pub fn new() -> Self {
-        let spec = T::spec();
+        let spec = EnvSpec { action_masks: T::MASKS_ACTIONS, ..T::spec() };
         let mask = if T::MASKS_ACTIONS { vec![true; spec.actions] } else { vec![] };
         Self { spec, random: stream(0), task: None, episode_steps: 0, has_ended: false, mask }
     }

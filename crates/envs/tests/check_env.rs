@@ -42,6 +42,8 @@ enum Fault {
     SeedsWithoutSeed,
     MaskTooShort,
     MaskForbidsAll,
+    MaskMissing,
+    MaskUnannounced,
     LimitForgotten,
     TruncatesAnywhere,
     NeverEnds,
@@ -60,6 +62,10 @@ enum Fault {
     ActionPanics,
     PanicAfterEnd,
 }
+
+/// The corridors that give a mask.
+const MASKED: [Fault; 4] =
+    [Fault::MaskTooShort, Fault::MaskForbidsAll, Fault::StateWithoutMask, Fault::MaskUnannounced];
 
 /// A walk to the right end of a corridor: 1 for reaching it, −0.01 a step, and at most 100 steps.
 struct Corridor {
@@ -98,6 +104,8 @@ impl Corridor {
                 Fault::StackNotShifted => 2,
                 _ => 1,
             },
+            action_masks: MASKED.contains(&fault) && fault != Fault::MaskUnannounced
+                || fault == Fault::MaskMissing,
             ..EnvSpec::new("Corridor", space, if fault == Fault::NoActions { 0 } else { 2 })
         };
         let mask = match fault {
@@ -239,9 +247,7 @@ impl Env for Corridor {
     }
 
     fn action_mask(&self) -> Option<&[bool]> {
-        [Fault::MaskTooShort, Fault::MaskForbidsAll, Fault::StateWithoutMask]
-            .contains(&self.fault)
-            .then_some(&self.mask)
+        MASKED.contains(&self.fault).then_some(&self.mask)
     }
 
     fn render(&self) -> Option<Frame> {
@@ -330,6 +336,8 @@ fn every_fault_is_told_by_its_name() {
         (Fault::SeedsWithoutSeed, Kind::EpisodeRepeats, "9 episodes without a seed are equal, though"),
         (Fault::MaskTooShort, Kind::MaskInvalid, "the mask has 1 flags for 2 actions"),
         (Fault::MaskForbidsAll, Kind::MaskInvalid, "the mask forbids every action"),
+        (Fault::MaskMissing, Kind::MaskInvalid, "action_mask gives none, though"),
+        (Fault::MaskUnannounced, Kind::MaskUnannounced, "action_mask gives one, though"),
         (Fault::LimitForgotten, Kind::LimitNotKept, "goes on after 100 steps; max_episode_steps is 100"),
         (Fault::TruncatesAnywhere, Kind::TruncatedEarly, "max_episode_steps is None"),
         (Fault::NeverEnds, Kind::EpisodeNeverEnds, "no end after 2000 steps"),

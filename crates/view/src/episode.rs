@@ -64,7 +64,8 @@ impl Episode {
     /// # Errors
     /// Where the environment fails.
     pub fn step(&mut self) -> Result<Step, ViewError> {
-        let action = self.policy.act(self.observation.as_observation());
+        let mask = self.env.inner().action_mask();
+        let action = self.policy.act_within(self.observation.as_observation(), mask);
         let len = self.observation.len();
         let step = self.env.step(action as u32, self.observation.slice_mut(0..len));
         let step = step.map_err(Error::from)?;

@@ -19,7 +19,8 @@ pub struct Batch {
     pub next_observation: ObservationBuffer,
     /// `[batch]`: importance weights; 1 where sampling is uniform.
     pub weight: Vec<f32>,
-    /// `[batch][action]`: which actions were allowed at the observation; empty where the environment has no masks.
+    /// `[batch][action]`: which actions were allowed at the observation; empty where the store keeps no masks, and
+    /// before it is [gathered](super::ReplayStore::gather) into.
     pub mask: Vec<bool>,
     /// `[batch][action]`: which actions are allowed at the next observation; empty where there are no masks.
     pub next_mask: Vec<bool>,

@@ -1,5 +1,6 @@
 //! The last observations of ended episodes.
 
+use super::masks::{Masks, mask_bytes};
 use crate::{ElementKind, Observation, ObservationBuffer, StateError, StateReader, StateWriter};
 
 /// A queue of observations with running numbers, which grows where it must.
@@ -10,6 +11,10 @@ use crate::{ElementKind, Observation, ObservationBuffer, StateError, StateReader
 pub(super) struct Finals {
     observation_len: usize,
     observations: ObservationBuffer,
+    /// Which actions were allowed at each.
+    masks: Masks,
+    /// Flags of a mask; 0 where there are none.
+    mask_len: usize,
     /// A power of two.
     slots: usize,
     /// The number of the oldest one kept.
@@ -22,24 +27,39 @@ pub(super) struct Finals {
 pub(super) const NUMBERS: u64 = 1 << 31;
 
 impl Finals {
-    pub(super) fn new(element: ElementKind, observation_len: usize) -> Self {
+    /// `mask_len` is 0 where there are no masks.
+    pub(super) fn new(element: ElementKind, observation_len: usize, mask_len: usize) -> Self {
         let slots = 64;
         let observations = ObservationBuffer::zeros(element, slots * observation_len);
-        Self { observation_len, observations, slots, first: 0, next: 0 }
+        let masks = Masks::new(mask_len, slots);
+        Self { observation_len, observations, masks, mask_len, slots, first: 0, next: 0 }
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        let element = match self.observations {
+            ObservationBuffer::F32(_) => 4,
+            ObservationBuffer::U8(_) => 1,
+        };
+        (self.slots * (self.observation_len * element + mask_bytes(self.mask_len))) as u64
+    }
+
+    fn slot(number: u64, slots: usize) -> usize {
+        (number % slots as u64) as usize
     }
 
     fn range(&self, number: u64, slots: usize) -> std::ops::Range<usize> {
-        let slot = (number % slots as u64) as usize;
+        let slot = Self::slot(number, slots);
         slot * self.observation_len..(slot + 1) * self.observation_len
     }
 
     /// Adds one and gives its number, counted modulo [`NUMBERS`].
-    pub(super) fn push(&mut self, observation: Observation<'_>) -> u32 {
+    pub(super) fn push(&mut self, observation: Observation<'_>, mask: &[bool]) -> u32 {
         if self.next - self.first == self.slots as u64 {
             self.grow();
         }
         let range = self.range(self.next, self.slots);
         self.observations.slice_mut(range).copy_from(observation);
+        self.masks.set(Self::slot(self.next, self.slots), mask);
         self.next += 1;
         ((self.next - 1) % NUMBERS) as u32
     }
@@ -47,11 +67,13 @@ impl Finals {
     fn grow(&mut self) {
         let slots = 2 * self.slots;
         let mut grown = ObservationBuffer::zeros(self.observations.element(), slots * self.observation_len);
+        let mut masks = Masks::new(self.mask_len, slots);
         for number in self.first..self.next {
             let from = self.observations.slice(self.range(number, self.slots));
             grown.slice_mut(self.range(number, slots)).copy_from(from);
+            masks.copy_from(Self::slot(number, slots), &self.masks, Self::slot(number, self.slots));
         }
-        (self.observations, self.slots) = (grown, slots);
+        (self.observations, self.masks, self.slots) = (grown, masks, slots);
     }
 
     /// Forgets all that are older than the one with the given number.
@@ -71,6 +93,10 @@ impl Finals {
         self.observations.slice(self.range(u64::from(number), self.slots))
     }
 
+    pub(super) fn mask(&self, number: u32, mask: &mut [bool]) {
+        self.masks.get(Self::slot(number.into(), self.slots), mask);
+    }
+
     /// True where the number is that of one kept.
     pub(super) fn contains(&self, number: u32) -> bool {
         self.full_number(number) < self.next
@@ -83,12 +109,22 @@ impl Finals {
         for number in self.first..self.next {
             state.observation(self.observations.slice(self.range(number, self.slots)));
         }
+        self.masks_in_order().save_state(state, (self.next - self.first) as usize);
+    }
+
+    /// The masks of those kept, from place 0 on.
+    fn masks_in_order(&self) -> Masks {
+        let mut masks = Masks::new(self.mask_len, (self.next - self.first) as usize);
+        for (place, number) in (self.first..self.next).enumerate() {
+            masks.copy_from(place, &self.masks, Self::slot(number, self.slots));
+        }
+        masks
     }
 
     pub(super) fn load_state(&mut self, state: &mut StateReader<'_>, most: u64) -> Result<(), StateError> {
         state.tag("finals")?;
         let element = self.observations.element();
-        let mut loaded = Self::new(element, self.observation_len);
+        let mut loaded = Self::new(element, self.observation_len, self.mask_len);
         loaded.first = state.u64_at_most("number of the oldest final observation", 1 << 62)?;
         loaded.next = loaded.first;
         let next = state.u64("number of the next final observation")?;
@@ -96,6 +132,7 @@ impl Finals {
             let expected = format!("{} to {}", loaded.first, loaded.first.saturating_add(most));
             return Err(StateError::mismatch("number of the next final observation", expected, next));
         }
+        let unknown = vec![true; self.mask_len];
         for _ in loaded.first..next {
             let observation = state.observation("final observation", element)?;
             if observation.len() != self.observation_len {
@@ -105,7 +142,12 @@ impl Finals {
                     observation.len(),
                 ));
             }
-            loaded.push(observation.as_observation());
+            loaded.push(observation.as_observation(), &unknown);
+        }
+        let mut masks = loaded.masks_in_order();
+        masks.load_state(state, (next - loaded.first) as usize)?;
+        for (place, number) in (loaded.first..next).enumerate() {
+            loaded.masks.copy_from(Self::slot(number, loaded.slots), &masks, place);
         }
         *self = loaded;
         Ok(())
@@ -118,15 +160,20 @@ mod tests {
 
     #[test]
     fn the_queue_keeps_what_is_not_forgotten_while_it_grows_and_wraps() {
-        let mut finals = Finals::new(ElementKind::F32, 1);
+        let mut finals = Finals::new(ElementKind::F32, 1, 9);
         (finals.first, finals.next) = (NUMBERS - 30, NUMBERS - 30);
-        let numbers: Vec<u32> = (0..200).map(|i| finals.push(Observation::F32(&[i as f32]))).collect();
+        let mask = |i: usize| -> [bool; 9] { std::array::from_fn(|action| action == i % 9) };
+        let mut found = [false; 9];
+        let numbers: Vec<u32> =
+            (0..200).map(|i| finals.push(Observation::F32(&[i as f32]), &mask(i))).collect();
         for (i, number) in numbers.iter().enumerate() {
             assert_eq!(finals.get(*number), Observation::F32(&[i as f32]));
+            finals.mask(*number, &mut found);
+            assert_eq!(found, mask(i));
         }
         finals.forget_before(numbers[150]);
         for i in 200..300 {
-            finals.push(Observation::F32(&[i as f32]));
+            finals.push(Observation::F32(&[i as f32]), &mask(i));
         }
         assert_eq!(finals.get(numbers[150]), Observation::F32(&[150.0]));
         assert!(finals.contains(numbers[199]) && !finals.contains(numbers[149]));

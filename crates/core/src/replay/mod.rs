@@ -2,6 +2,7 @@
 
 mod batch;
 mod finals;
+mod masks;
 mod prioritized;
 mod sampler;
 mod store;

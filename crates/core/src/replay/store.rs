@@ -2,6 +2,7 @@
 
 use super::batch::Batch;
 use super::finals::{Finals, NUMBERS};
+use super::masks::{Masks, mask_bytes};
 use crate::{
     ElementKind, Observation, ObservationBuffer, ObservationRef, StateError, StateReader, StateWriter,
     Transition,
@@ -24,6 +25,9 @@ pub struct ReplayStoreConfig {
     pub observation_len: usize,
     /// How many frames an observation is made of; see [`EnvSpec::stacked_frames`](crate::EnvSpec::stacked_frames).
     pub stacked_frames: usize,
+    /// Whether each observation has a mask of the allowed actions; see
+    /// [`EnvSpec::action_masks`](crate::EnvSpec::action_masks).
+    pub action_masks: bool,
 }
 
 impl ReplayStoreConfig {
@@ -39,7 +43,13 @@ impl ReplayStoreConfig {
         capacity.div_ceil(envs.max(1)).saturating_add(pending).saturating_add(frames.saturating_sub(1))
     }
 
-    /// About how many bytes of memory such a store takes when it is full.
+    /// Flags of a mask; 0 where there are none.
+    fn mask_len(&self) -> usize {
+        if self.action_masks { self.actions } else { 0 }
+    }
+
+    /// About how many bytes of memory such a store takes when it is full, the last observations of its episodes left
+    /// out, whose number nobody knows before.
     pub fn bytes(&self) -> u64 {
         let element_bytes = match self.element {
             ElementKind::F32 => 4,
@@ -47,8 +57,11 @@ impl ReplayStoreConfig {
         };
         let frame_bytes = (self.observation_len / self.stacked_frames.max(1)) as u64 * element_bytes;
         let places = self.rows().saturating_mul(self.envs as u64);
+        let place_bytes = frame_bytes
+            .saturating_add(mask_bytes(self.mask_len()) as u64)
+            .saturating_add(u64::from(self.stacked_frames > 1));
         let transitions = (self.capacity as u64).saturating_mul(size_of::<Transition>() as u64);
-        places.saturating_mul(frame_bytes).saturating_add(transitions)
+        places.saturating_mul(place_bytes).saturating_add(transitions)
     }
 }
 
@@ -70,6 +83,8 @@ pub struct ReplayStore {
     /// `[row][env]`: how many of the rows before hold older frames of the same episode, at most as many as an
     /// observation has. Empty where frames are not stacked.
     older_frames: Vec<u8>,
+    /// `[row][env]`: which actions are allowed there.
+    masks: Masks,
     /// Rows pushed since the beginning.
     rows_pushed: u64,
     finals: Finals,
@@ -98,6 +113,7 @@ impl ReplayStore {
             config;
         assert!(capacity > 0 && envs > 0 && n_step > 0 && observation_len > 0, "{config:?}");
         assert!((1..=MOST_STACKED_FRAMES).contains(&stacked_frames), "{config:?}");
+        assert!(config.actions > 0, "{config:?}");
         assert!(observation_len.is_multiple_of(stacked_frames), "{config:?}: frames of one length");
         let rows = config.rows() as usize;
         assert!((rows * envs) as u64 + capacity as u64 <= NUMBERS, "{config:?} needs too many observations");
@@ -107,11 +123,18 @@ impl ReplayStore {
             rows,
             observations: ObservationBuffer::zeros(element, rows * envs * (observation_len / stacked_frames)),
             older_frames: if stacked_frames > 1 { vec![0; rows * envs] } else { vec![] },
+            masks: Masks::new(config.mask_len(), rows * envs),
             rows_pushed: 0,
-            finals: Finals::new(element, observation_len),
+            finals: Finals::new(element, observation_len, config.mask_len()),
             transitions: Vec::with_capacity(capacity),
             transitions_pushed: 0,
         }
+    }
+
+    /// How many bytes of memory it takes now: from the beginning as many as [`ReplayStoreConfig::bytes`] says, and what
+    /// the last observations of episodes have grown to.
+    pub fn bytes(&self) -> u64 {
+        self.config.bytes().saturating_add(self.finals.bytes())
     }
 
     /// What it was made for.
@@ -139,15 +162,30 @@ impl ReplayStore {
         self.rows_pushed > 0
     }
 
-    /// Adds a row of observations to act on, `[env][element]`; `begins` says in which environments an episode
-    /// begins with it.
-    pub fn push_observations(&mut self, observations: Observation<'_>, begins: impl Fn(usize) -> bool) {
+    /// Adds a row of observations to act on, `[env][element]`, with their masks, `[env][action]`, which are empty
+    /// where the store keeps none; `begins` says in which environments an episode begins with it.
+    ///
+    /// # Panics
+    /// If there are not as many observations and masks.
+    pub fn push_observations(
+        &mut self,
+        observations: Observation<'_>,
+        masks: &[bool],
+        begins: impl Fn(usize) -> bool,
+    ) {
+        assert_eq!(masks.len(), self.config.envs * self.config.mask_len(), "one mask an environment");
         let width = self.config.envs * self.frame_len;
         let start = (self.rows_pushed % self.rows as u64) as usize * width;
         if self.config.stacked_frames == 1 {
             self.observations.slice_mut(start..start + width).copy_from(observations);
         } else {
             self.push_newest_frames(observations, start, begins);
+        }
+        if self.config.action_masks {
+            for (env, mask) in masks.chunks_exact(self.config.actions).enumerate() {
+                let place = self.upcoming(env).0 as usize;
+                self.masks.set(place, mask);
+            }
         }
         self.rows_pushed += 1;
     }
@@ -190,9 +228,12 @@ impl ReplayStore {
         self.row_ref(self.rows_pushed, env)
     }
 
-    /// Adds the last observation of an episode.
-    pub fn push_final(&mut self, observation: Observation<'_>) -> ObservationRef {
-        ObservationRef(FINAL | self.finals.push(observation))
+    /// Adds the last observation of an episode with its mask, which is empty where the store keeps none.
+    ///
+    /// # Panics
+    /// If observation or mask are of another length than the store's.
+    pub fn push_final(&mut self, observation: Observation<'_>, mask: &[bool]) -> ObservationRef {
+        ObservationRef(FINAL | self.finals.push(observation, mask))
     }
 
     /// Adds a transition; where the store is full the oldest one goes.
@@ -215,6 +256,20 @@ impl ReplayStore {
         let mut whole = ObservationBuffer::zeros(self.config.element, self.config.observation_len);
         self.copy_to(reference, &mut whole, 0);
         whole
+    }
+
+    /// The mask of an observation, one flag an action; empty where the store keeps none.
+    pub fn mask(&self, reference: ObservationRef) -> Vec<bool> {
+        let mut mask = vec![false; self.config.mask_len()];
+        self.copy_mask(reference, &mut mask);
+        mask
+    }
+
+    fn copy_mask(&self, reference: ObservationRef, mask: &mut [bool]) {
+        match reference.0 & FINAL {
+            0 => self.masks.get(reference.0 as usize, mask),
+            _ => self.finals.mask(reference.0 & !FINAL, mask),
+        }
     }
 
     /// Writes an observation to place `index` of `to`.
@@ -254,7 +309,8 @@ impl ReplayStore {
         &self.transitions[index]
     }
 
-    /// Copies the transitions `indices` into `batch`, which must be as long; weights stay as they are.
+    /// Copies the transitions `indices` into `batch`, which must be as long; weights stay as they are. The first time
+    /// it makes room for masks, where there are any.
     ///
     /// # Panics
     /// If an index is not below [`len`](Self::len).
@@ -272,6 +328,20 @@ impl ReplayStore {
             self.copy_to(*observation, &mut batch.observation, b);
             self.copy_to(*next_observation, &mut batch.next_observation, b);
         }
+        if self.config.action_masks {
+            self.gather_masks(batch);
+        }
+    }
+
+    fn gather_masks(&self, batch: &mut Batch) {
+        let actions = self.config.actions;
+        batch.mask.resize(batch.places.len() * actions, false);
+        batch.next_mask.resize(batch.places.len() * actions, false);
+        let rows = batch.mask.chunks_exact_mut(actions).zip(batch.next_mask.chunks_exact_mut(actions));
+        for ([observation, next_observation], (mask, next_mask)) in batch.places.iter().zip(rows) {
+            self.copy_mask(*observation, mask);
+            self.copy_mask(*next_observation, next_mask);
+        }
     }
 
     /// Writes all that is held.
@@ -281,12 +351,14 @@ impl ReplayStore {
         state.u64(self.config.envs as u64);
         state.u64(self.config.n_step as u64);
         state.u64(self.config.stacked_frames as u64);
+        state.u64(self.config.mask_len() as u64);
         state.u64(self.rows_pushed);
         let places = self.places_filled();
         state.observation(self.observations.slice(0..places * self.frame_len));
         if self.config.stacked_frames > 1 {
             state.bytes_with_len(&self.older_frames[..places]);
         }
+        self.masks.save_state(state, places);
         self.finals.save_state(state);
         state.u64(self.transitions_pushed);
         let column = |of: fn(&Transition) -> u32| self.transitions.iter().map(of).collect::<Vec<_>>();
@@ -308,6 +380,7 @@ impl ReplayStore {
         state.expect_u64("number of environments", self.config.envs as u64)?;
         state.expect_u64("steps of a transition", self.config.n_step as u64)?;
         state.expect_u64("frames of an observation", self.config.stacked_frames as u64)?;
+        state.expect_u64("flags of an action mask", self.config.mask_len() as u64)?;
         loaded.rows_pushed = state.u64_at_most("rows pushed", MOST_PUSHED)?;
         let filled = loaded.places_filled() * self.frame_len;
         let observations = state.observation("replay observations", self.config.element)?;
@@ -318,6 +391,8 @@ impl ReplayStore {
         if self.config.stacked_frames > 1 {
             loaded.load_older_frames(state.bytes_with_len("older frames")?)?;
         }
+        let places = loaded.places_filled();
+        loaded.masks.load_state(state, places)?;
         loaded.finals.load_state(state, self.config.capacity as u64 + 1)?;
         loaded.load_transitions(state)?;
         *self = loaded;

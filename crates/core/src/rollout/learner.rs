@@ -1,7 +1,6 @@
 //! Acting for a rollout, then learning from it.
 
 use super::{RolloutBuffer, RolloutConfig};
-use crate::NoiseSource;
 use crate::loss::greatest;
 use crate::loss::{greatest_allowed, mask_row};
 use crate::network::{Parameters, QNetwork};
@@ -10,6 +9,7 @@ use crate::{
     BehaviourPolicy, EnvFailure, LearnMetrics, ObservationBuffer, RandomStream, StateError, StateReader,
     StateWriter, VectorEnv,
 };
+use crate::{ExplorationRates, NoiseSource};
 
 /// An agent of [PQN](crate::rollout).
 ///
@@ -131,10 +131,11 @@ impl RolloutLearner {
     /// If there are not as many seeds as environments.
     pub fn reset(&mut self, seeds: &[u64]) -> Result<(), EnvFailure> {
         self.buffer.clear();
+        (0..self.envs.len()).for_each(|env| self.policy.begin_episode(env));
         self.envs.reset(seeds)
     }
 
-    /// Takes one step in every environment, exploring with probability `epsilon`. With the last step of a rollout
+    /// Takes one step in every environment, exploring at `rates`. With the last step of a rollout
     /// it learns from all of it: `epochs · minibatches` gradient steps, whose learning rates `learning_rate` tells
     /// from the number of gradient steps before.
     ///
@@ -142,14 +143,18 @@ impl RolloutLearner {
     /// Where an environment fails.
     pub fn step(
         &mut self,
-        epsilon: f64,
+        rates: impl Into<ExplorationRates>,
         learning_rate: impl Fn(u64) -> f32,
     ) -> Result<StepOutcome, EnvFailure> {
         self.acting_noise.refresh(&mut *self.network, Parameters::Online);
         self.evaluate_observations();
-        self.policy.select(epsilon, &mut KnownValues(&self.q), &mut self.actions);
+        let masks = self.envs.action_masks();
+        self.policy.select(rates.into(), &mut KnownValues(&self.q), masks, &mut self.actions);
         self.buffer.push_observations(self.envs.observations());
         self.envs.step(&self.actions)?;
+        for episode in self.envs.finished_episodes() {
+            self.policy.begin_episode(episode.env);
+        }
         self.buffer.push_steps(&self.actions, self.envs.steps());
         self.evaluate_truncated();
         if !self.buffer.is_full() {

@@ -1,13 +1,13 @@
 //! One step, one update.
 
 use super::{EligibilityTrace, StreamingConfig, TraceCut, overshooting_bounded_step};
-use crate::NoiseSource;
 use crate::loss::greatest_allowed;
 use crate::network::{Parameters, QNetwork};
 use crate::self_acting::{KnownValues, LearnerError, StepOutcome, check_fit, final_mask, masks};
 use crate::{
     BehaviourPolicy, EnvFailure, LearnMetrics, StateError, StateReader, StateWriter, Step, VectorEnv,
 };
+use crate::{ExplorationRates, NoiseSource};
 
 /// An agent of [Stream Q(λ)](crate::streaming).
 ///
@@ -119,23 +119,31 @@ impl StreamingLearner {
     /// If there is not one seed.
     pub fn reset(&mut self, seeds: &[u64]) -> Result<(), EnvFailure> {
         self.trace.clear();
+        self.policy.begin_episode(0);
         self.envs.reset(seeds)
     }
 
-    /// Takes one step, exploring with probability `epsilon`, and learns from it with the step size α, 1 in the
+    /// Takes one step, exploring at `rates`, and learns from it with the step size α, 1 in the
     /// paper.
     ///
     /// # Errors
     /// Where the environment fails.
-    pub fn step(&mut self, epsilon: f64, step_size: f32) -> Result<StepOutcome, EnvFailure> {
+    pub fn step(
+        &mut self,
+        rates: impl Into<ExplorationRates>,
+        step_size: f32,
+    ) -> Result<StepOutcome, EnvFailure> {
         let Self { envs, policy, network, noise, actions, q, .. } = self;
         noise.refresh(&mut **network, Parameters::Online);
         network.forward_train(envs.observations(), q);
-        policy.select(epsilon, &mut KnownValues(q), actions);
+        policy.select(rates.into(), &mut KnownValues(q), envs.action_masks(), actions);
         let greatest = greatest_allowed(q, masks(envs));
         // Of several greatest values each is greedy.
         let greedy = q[actions[0] as usize] >= greatest;
         envs.step(actions)?;
+        if envs.steps()[0].ended() {
+            policy.begin_episode(0);
+        }
         let step = envs.steps()[0];
         self.update(step, greedy, f64::from(step_size));
         let loss = 0.5 * self.td_error * self.td_error;

@@ -4,8 +4,8 @@ use crate::loss::Loss;
 use crate::network::{Parameters, QNetwork};
 use crate::replay::{ReplayStore, ReplayStoreConfig, Sampler, SamplerConfig};
 use crate::{
-    Actor, ActorConfig, Env, EpsilonGreedy, Learner, LearnerConfig, Observation, Period, Progress,
-    RandomStream, TargetUpdate, VectorEnv,
+    Actor, ActorConfig, Env, EpsilonGreedy, ExplorationRates, Learner, LearnerConfig, Observation, Period,
+    Progress, RandomStream, TargetUpdate, VectorEnv,
 };
 
 /// What a network should say of one action at one observation.
@@ -87,6 +87,7 @@ pub fn train_on_probe(
         element: vector_env.element(),
         observation_len: vector_env.observation_len(),
         stacked_frames: 1,
+        action_masks: vector_env.spec().action_masks,
     };
     let mut store = ReplayStore::new(config);
     let policy = Box::new(EpsilonGreedy::new(seed, envs, actions));
@@ -108,7 +109,7 @@ pub fn train_on_probe(
     let seeds: Vec<u64> = (0..envs as u64).map(|env| seed + env).collect();
     actor.reset(&seeds, &mut store).unwrap_or_else(|error| panic!("{error}"));
     let mut act = |learner: &mut Learner, store: &mut ReplayStore| {
-        let stepped = actor.step(learner.network_mut(), epsilon, store);
+        let stepped = actor.step(learner.network_mut(), ExplorationRates::epsilon(epsilon), store);
         stepped.unwrap_or_else(|error| panic!("{error}"));
     };
     (0..WARM_UP).for_each(|_| act(&mut learner, &mut store));

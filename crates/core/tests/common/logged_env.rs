@@ -15,6 +15,8 @@ pub(crate) struct Taken {
     pub(crate) action: u32,
     pub(crate) step: Step,
     pub(crate) next: Vec<f32>,
+    /// Which actions were allowed at the observation and at the next one.
+    pub(crate) masks: [[bool; ACTIONS]; 2],
 }
 
 /// The steps of one environment, first to last.
@@ -33,6 +35,7 @@ pub(crate) struct LoggedEnv {
     /// How the episode will end.
     end: Step,
     log: Log,
+    mask: [bool; ACTIONS],
 }
 
 /// Actions there are.
@@ -45,7 +48,22 @@ impl LoggedEnv {
         let spec = EnvSpec::new("logged", space, ACTIONS);
         let stream = RandomStream::new(0, "env", 0);
         let (index, end) = (index as u8, Step::default());
-        Self { spec, index, most_steps, stream, count: 0, steps_left: 0, end, log }
+        let mask = [true; ACTIONS];
+        Self { spec, index, most_steps, stream, count: 0, steps_left: 0, end, log, mask }
+    }
+
+    /// With a mask of one or two of the actions at every observation, and of none where an episode terminated.
+    pub(crate) fn masked(mut self) -> Self {
+        self.spec.action_masks = true;
+        self
+    }
+
+    fn set_mask(&mut self, over: bool) {
+        let (count, index) = (self.count as usize, usize::from(self.index));
+        let shut = [(count * 7 + index) % ACTIONS, (count / 2) % ACTIONS];
+        if self.spec.action_masks {
+            self.mask = std::array::from_fn(|action| !over && !shut.contains(&action));
+        }
     }
 
     fn observation(&self) -> [u8; 3] {
@@ -73,25 +91,32 @@ impl Env for LoggedEnv {
         self.steps_left = 1 + self.stream.below(self.most_steps) as u64;
         let (terminated, truncated) = [(true, false), (false, true), (true, true)][self.stream.below(3)];
         self.end = Step { reward: 0.0, terminated, truncated };
+        self.set_mask(false);
         self.observe(observation);
         Ok(())
     }
 
     fn step(&mut self, action: usize, observation: ObservationMut<'_>) -> Result<Step, EnvError> {
-        let before = self.observation();
+        let (before, mask) = (self.observation(), self.mask);
         self.count += 1;
         self.steps_left -= 1;
         let reward = self.stream.below(17) as f64 - 8.0;
         let end = if self.steps_left == 0 { self.end } else { Step::default() };
         let step = Step { reward, ..end };
+        self.set_mask(step.terminated);
         self.log.lock().unwrap().push(Taken {
             observation: before.map(f32::from).to_vec(),
             action: action as u32,
             step,
             next: self.observation().map(f32::from).to_vec(),
+            masks: [mask, self.mask],
         });
         self.observe(observation);
         Ok(step)
+    }
+
+    fn action_mask(&self) -> Option<&[bool]> {
+        self.spec.action_masks.then_some(&self.mask)
     }
 
     fn save_state(&self, state: &mut StateWriter) {
@@ -108,6 +133,7 @@ impl Env for LoggedEnv {
         self.steps_left = state.u64("steps left")?;
         self.end.terminated = state.bool("terminated")?;
         self.end.truncated = state.bool("truncated")?;
+        self.set_mask(false);
         Ok(())
     }
 }

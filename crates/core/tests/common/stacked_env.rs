@@ -62,6 +62,10 @@ impl<E: Env> Env for StackedEnv<E> {
         Ok(step)
     }
 
+    fn action_mask(&self) -> Option<&[bool]> {
+        self.env.action_mask()
+    }
+
     fn save_state(&self, state: &mut StateWriter) {
         state.observation(self.frames.as_observation());
         self.env.save_state(state);

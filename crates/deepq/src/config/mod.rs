@@ -19,7 +19,7 @@ pub use deepq_core::loss::LossConfig;
 use deepq_core::loss::{ErrorFunction, Head};
 use deepq_core::network::{OptimizerConfig, Parameters};
 use deepq_core::replay::SamplerConfig;
-use deepq_core::{Period, ResetConfig, Schedule, TargetUpdate, TraceCut};
+use deepq_core::{ExplorationPolicy, Period, ResetConfig, Schedule, TargetUpdate, TraceCut};
 use deepq_envs::wrappers::WrapperConfig;
 use serde::{Deserialize, Serialize};
 
@@ -212,6 +212,9 @@ pub struct ExplorationConfig {
     pub random_env_steps: u64,
     /// The probability ε of a random action.
     pub epsilon: Schedule,
+    /// How an action is chosen by it.
+    #[serde(default)]
+    pub policy: ExplorationPolicy,
 }
 
 /// How the policy is judged: greedily, in environments of its own with seeds of their own.

@@ -1,6 +1,6 @@
 //! Checks of every value, before the first step.
 
-use deepq_core::{Period, Schedule};
+use deepq_core::{ExplorationPolicy, Period, Schedule};
 
 use super::{Config, ConfigError, FinalPolicy};
 
@@ -88,7 +88,19 @@ impl Config {
     }
 
     fn validate_exploration(&self) -> Result<(), ConfigError> {
-        check_shares("exploration.epsilon", self.exploration.epsilon)
+        check_shares("exploration.epsilon", self.exploration.epsilon)?;
+        let policy = self.exploration.policy;
+        policy.validate().map_err(|error| {
+            let message = format!("found {}, allowed is {}", error.found, error.allowed);
+            ConfigError::new(format!("exploration.policy.{}", error.setting), message)
+        })?;
+        if let ExplorationPolicy::Softmax { temperature } = policy {
+            for (name, value) in numbers_of(temperature) {
+                let key = format!("exploration.policy.temperature{name}");
+                check(value.is_finite() && value >= 0.0, &key, value, "0 or a positive number")?;
+            }
+        }
+        Ok(())
     }
 
     fn validate_evaluation(&self) -> Result<(), ConfigError> {

@@ -7,9 +7,8 @@ use deepq_core::loss::Head;
 use deepq_core::network::{NetworkSpec, OptimizerConfig, QNetwork};
 use deepq_core::replay::{ReplayStore, ReplayStoreConfig, Sampler};
 use deepq_core::{
-    Actor, ActorConfig, BehaviourPolicy, CallMonitor, EpsilonGreedy, FractionProposal, Learner,
-    LearnerConfig, NoiseSource, Progress, RandomStream, RolloutBuffer, RolloutLearner, StreamingLearner,
-    VectorEnv, consecutive_seeds,
+    Actor, ActorConfig, BehaviourPolicy, CallMonitor, FractionProposal, Learner, LearnerConfig, NoiseSource,
+    Progress, RandomStream, RolloutBuffer, RolloutLearner, StreamingLearner, VectorEnv, consecutive_seeds,
 };
 use deepq_cpu::CpuNetwork;
 use deepq_envs::Registry;
@@ -107,14 +106,14 @@ impl Parts<'_> {
             learner.reset(&env_seeds(self.seed, config))?;
             return Ok(Method::Streaming(Box::new(learner)));
         }
-        self.from_memory()
+        self.learning_from_memory()
     }
 
     fn policy(&self) -> Box<dyn BehaviourPolicy> {
-        Box::new(EpsilonGreedy::new(self.seed, self.envs.len(), self.envs.spec().actions))
+        self.config.exploration.policy.make(self.seed, self.envs.len(), self.envs.spec().actions)
     }
 
-    fn from_memory(self) -> Result<Method, Error> {
+    fn learning_from_memory(self) -> Result<Method, Error> {
         let (config, seed) = (self.config, self.seed);
         let (Some(replay), Some(target_update), Some(loss)) = (config.replay, config.target, config.loss)
         else {
@@ -129,6 +128,7 @@ impl Parts<'_> {
             element: envs.element(),
             observation_len: envs.observation_len(),
             stacked_frames: envs.spec().stacked_frames,
+            action_masks: envs.spec().action_masks,
         };
         check_memory(&store_config, replay.sampler)?;
         let actor_config = ActorConfig {

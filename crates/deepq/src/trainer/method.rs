@@ -3,8 +3,8 @@
 use deepq_core::network::QNetwork;
 use deepq_core::replay::{ReplayStore, Sampler};
 use deepq_core::{
-    Actor, EnvFailure, LearnMetrics, Learner, Progress, RandomStream, RolloutLearner, StateError,
-    StateReader, StateWriter, StepOutcome, StreamingLearner, VectorEnv,
+    Actor, EnvFailure, ExplorationRates, LearnMetrics, Learner, Progress, RandomStream, RolloutLearner,
+    StateError, StateReader, StateWriter, StepOutcome, StreamingLearner, VectorEnv,
 };
 
 use crate::config::Config;
@@ -73,7 +73,7 @@ impl Method {
     pub(super) fn advance(
         &mut self,
         config: &Config,
-        epsilon: f64,
+        rates: ExplorationRates,
         progress: &mut Progress,
         mut learned: impl FnMut(LearnMetrics),
     ) -> Result<(), EnvFailure> {
@@ -81,13 +81,13 @@ impl Method {
         let rate = |at: Progress| config.learning.learning_rate.at(at) as f32;
         let outcome = match self {
             Self::Memory(memory) => {
-                memory.actor.step(memory.learner.network_mut(), epsilon, &mut memory.store)?;
+                memory.actor.step(memory.learner.network_mut(), rates, &mut memory.store)?;
                 StepOutcome::default()
             }
             Self::Rollout(learner) => {
-                learner.step(epsilon, |gradient_steps| rate(Progress { gradient_steps, ..before }))?
+                learner.step(rates, |gradient_steps| rate(Progress { gradient_steps, ..before }))?
             }
-            Self::Streaming(learner) => learner.step(epsilon, rate(before))?,
+            Self::Streaming(learner) => learner.step(rates, rate(before))?,
         };
         outcome.learned.into_iter().for_each(&mut learned);
         progress.env_steps += self.envs().len() as u64;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use deepq_core::network::QNetwork;
-use deepq_core::{CallMonitor, LearnMetrics, Period, Progress};
+use deepq_core::{CallMonitor, ExplorationRates, LearnMetrics, Period, Progress};
 
 use deepq_envs::wrappers::ObservationStatistics;
 
@@ -197,7 +197,9 @@ impl Trainer {
         let before = self.progress;
         let epsilon = self.epsilon();
         let learned = &mut self.learned;
-        self.method.advance(&self.config, epsilon, &mut self.progress, |metrics| learned.add(metrics))?;
+        let temperature = self.config.exploration.policy.temperature_at(self.progress);
+        let rates = ExplorationRates { epsilon, temperature };
+        self.method.advance(&self.config, rates, &mut self.progress, |metrics| learned.add(metrics))?;
 
         let mut tell = |event: &Event<'_>| observer.on_event(event).map_err(Error::Observer);
         let mut flow = ControlFlow::Continue(());

@@ -50,10 +50,21 @@ pub(super) fn moment(log: &Log, place: Place, spec: &EnvSpec, moment: &Moment) {
 }
 
 fn mask(log: &Log, place: Place, spec: &EnvSpec, moment: &Moment) {
-    let Some(mask) = &moment.mask else { return };
+    let mask = match (&moment.mask, spec.action_masks) {
+        (Some(mask), true) => mask,
+        (None, false) => return,
+        (None, true) => {
+            let found = "action_mask gives none, though EnvSpec::action_masks is true".to_owned();
+            return log.add(FindingKind::MaskInvalid, Some(place), found);
+        }
+        (Some(_), false) => {
+            let found = "action_mask gives one, though EnvSpec::action_masks is false".to_owned();
+            return log.add(FindingKind::MaskUnannounced, Some(place), found);
+        }
+    };
     let found = match mask.len() {
         len if len != spec.actions => format!("the mask has {len} flags for {} actions", spec.actions),
-        _ if !moment.step.ended() && !mask.contains(&true) => "the mask forbids every action".to_owned(),
+        _ if !moment.step.terminated && !mask.contains(&true) => "the mask forbids every action".to_owned(),
         _ => return,
     };
     log.add(FindingKind::MaskInvalid, Some(place), found);

@@ -142,9 +142,15 @@ kinds! {
     "seed the generator only where reset is given a seed, and let it go on otherwise";
 
     MaskInvalid, Error, "mask-invalid",
-    "The action mask has the wrong length or forbids every action.",
+    "The action mask is missing, has the wrong length or forbids every action.",
     "the agent asks it for every action and has none left to take",
-    "give one flag an action, in action_mask, with at least one of them true while the episode goes on";
+    "give one flag an action, in action_mask, with at least one of them true unless the episode has \
+     terminated";
+
+    MaskUnannounced, Warning, "mask-unannounced",
+    "action_mask gives a mask though EnvSpec::action_masks is false.",
+    "nobody asks for the mask, so actions are taken that it forbids",
+    "set `action_masks` to true in the EnvSpec, or return None from action_mask";
 
     LimitNotKept, Error, "limit-not-kept",
     "An episode goes on beyond max_episode_steps.",

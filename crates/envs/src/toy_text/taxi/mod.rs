@@ -86,6 +86,7 @@ impl Taxi {
             reward_threshold: Some(8.0),
             render_fps: 4,
             frame_size: Some(picture::SIZE),
+            action_masks: true,
             ..EnvSpec::new("Taxi-v4", Space::discrete(STATES), ACTIONS.len())
         };
         let world = World::new(town::table(options.is_rainy.then_some(options.rainy_probability)));

@@ -1,28 +1,11 @@
-//! Which action is taken while learning.
+//! ε-greedy.
 
-use crate::loss::argmax;
+use super::{
+    ActionValues, BehaviourPolicy, EpsilonLadder, ExplorationRates, GREEDY, any_allowed, load_streams,
+    save_streams, streams, take_greedy,
+};
+use crate::loss::mask_row;
 use crate::{RandomStream, StateError, StateReader, StateWriter};
-
-/// Values of the actions, computed when they are first asked for.
-pub trait ActionValues {
-    /// `[env][action]`.
-    fn q(&mut self) -> &[f32];
-}
-
-/// Chooses the actions to learn from.
-pub trait BehaviourPolicy: Send {
-    /// Writes an action for every environment. `epsilon` is the present probability of exploring.
-    fn select(&mut self, epsilon: f64, values: &mut dyn ActionValues, actions: &mut [u32]);
-
-    /// Writes all that later choices depend on.
-    fn save_state(&self, state: &mut StateWriter);
-
-    /// Takes over what [`save_state`](Self::save_state) wrote.
-    ///
-    /// # Errors
-    /// Where the bytes are not such a state.
-    fn load_state(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError>;
-}
 
 /// ε-greedy: with probability ε an action drawn uniformly, else the one with the greatest value.
 ///
@@ -31,45 +14,48 @@ pub trait BehaviourPolicy: Send {
 pub struct EpsilonGreedy {
     action_count: usize,
     streams: Vec<RandomStream>,
+    ladder: EpsilonLadder,
 }
-
-/// Marks an environment that does not explore until its greedy action is known.
-const GREEDY: u32 = u32::MAX;
 
 impl EpsilonGreedy {
     /// For `envs` environments with `action_count` actions each, drawing from the run's seed.
     pub fn new(seed: u64, envs: usize, action_count: usize) -> Self {
-        let streams = (0..envs as u64).map(|env| RandomStream::new(seed, "behaviour-policy", env)).collect();
-        Self { action_count, streams }
+        Self { action_count, streams: streams(seed, envs), ladder: EpsilonLadder::flat(envs) }
+    }
+
+    /// With another ε in each environment: see [`EpsilonLadder`].
+    pub fn with_ladder(mut self, alpha: f64) -> Self {
+        self.ladder = EpsilonLadder::new(self.streams.len(), alpha);
+        self
     }
 }
 
 impl BehaviourPolicy for EpsilonGreedy {
-    fn select(&mut self, epsilon: f64, values: &mut dyn ActionValues, actions: &mut [u32]) {
-        let mut any_greedy = false;
-        for (action, stream) in actions.iter_mut().zip(&mut self.streams) {
-            let explores = stream.uniform_f64() < epsilon;
-            *action = if explores { stream.below(self.action_count) as u32 } else { GREEDY };
-            any_greedy |= !explores;
+    fn select(
+        &mut self,
+        rates: ExplorationRates,
+        values: &mut dyn ActionValues,
+        masks: &[bool],
+        actions: &mut [u32],
+    ) {
+        let explorers = self.streams.iter_mut().zip(self.ladder.at(rates.epsilon));
+        for (env, (action, (stream, epsilon))) in actions.iter_mut().zip(explorers).enumerate() {
+            *action = match stream.uniform_f64() < *epsilon {
+                true => any_allowed(stream, self.action_count, mask_row(masks, env, self.action_count)),
+                false => GREEDY,
+            };
         }
-        if any_greedy {
-            let rows = values.q().chunks_exact(self.action_count);
-            for (action, q) in actions.iter_mut().zip(rows).filter(|(action, _)| **action == GREEDY) {
-                *action = argmax(q) as u32;
-            }
-        }
+        take_greedy(values, self.action_count, masks, actions);
     }
 
     fn save_state(&self, state: &mut StateWriter) {
         state.tag("epsilon-greedy");
-        state.u64(self.streams.len() as u64);
-        self.streams.iter().for_each(|stream| stream.save_state(state));
+        save_streams(&self.streams, state);
     }
 
     fn load_state(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
         state.tag("epsilon-greedy")?;
-        state.expect_u64("number of environments", self.streams.len() as u64)?;
-        self.streams.iter_mut().try_for_each(|stream| stream.load_state(state))
+        load_streams(&mut self.streams, state)
     }
 }
 
@@ -89,7 +75,7 @@ mod tests {
     fn greedy_takes_the_best_action_of_each_row() {
         let mut values = Fixed(vec![1.0, 3.0, 2.0, 5.0, 5.0, 4.0], 0);
         let mut actions = [9, 9];
-        EpsilonGreedy::new(1, 2, 3).select(0.0, &mut values, &mut actions);
+        EpsilonGreedy::new(1, 2, 3).select(ExplorationRates::epsilon(0.0), &mut values, &[], &mut actions);
         assert_eq!(actions, [1, 0], "the first of equals");
     }
 
@@ -101,7 +87,7 @@ mod tests {
         let mut seen = [[0u32; 2]; 2];
         let mut actions = [0, 0];
         for _ in 0..10_000 {
-            policy.select(0.5, &mut values, &mut actions);
+            policy.select(ExplorationRates::epsilon(0.5), &mut values, &[], &mut actions);
             seen[actions[0] as usize][actions[1] as usize] += 1;
         }
         let expected = [[5625.0, 1875.0], [1875.0, 625.0]];
@@ -116,7 +102,7 @@ mod tests {
             let mut actions = [0, 0];
             let mut all = vec![];
             for _ in 0..64 {
-                policy.select(1.0, &mut Fixed(vec![], 0), &mut actions);
+                policy.select(ExplorationRates::epsilon(1.0), &mut Fixed(vec![], 0), &[], &mut actions);
                 all.extend(actions);
             }
             all
@@ -127,7 +113,7 @@ mod tests {
     #[test]
     fn where_all_explore_no_value_is_computed() {
         let mut values = Fixed(vec![], 0);
-        EpsilonGreedy::new(1, 4, 2).select(1.0, &mut values, &mut [0; 4]);
+        EpsilonGreedy::new(1, 4, 2).select(ExplorationRates::epsilon(1.0), &mut values, &[], &mut [0; 4]);
         assert_eq!(values.1, 0);
     }
 }
