@@ -30,8 +30,8 @@ impl StratifiedBootstrap {
     ///
     /// `scores[task]` holds the scores of that task's runs; tasks may have different numbers of them. In every
     /// resample each score of a task is replaced by one drawn from the same task, independently of all others.
-    /// `statistic` gets all scores of a resample in one slice, task after task: [`mean`],
-    /// [`interquartile_mean`], [`median`] or a function of the caller's.
+    /// `statistic` gets all scores of a resample in one slice, task after task: [`mean`](super::mean),
+    /// [`interquartile_mean`](super::interquartile_mean), [`median`](super::median) or a function of the caller's.
     ///
     /// `None` where there is no task, a task without a score, no resample, a confidence that is not between 0
     /// and 1, or a `statistic` that is `None`. Where it is NaN for a resample, both ends are NaN.
