@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use deepq::config::{algorithms, presets};
+use deepq::Config;
+use deepq::config::{algorithms, parts, presets};
 use deepq::{Registry, RunDirectory};
 use serde_json::{Value, json};
 
@@ -58,9 +59,15 @@ fn preset_rows() -> Vec<Row> {
 }
 
 fn algorithm_rows() -> Vec<Row> {
-    let row = |preset: &deepq::config::Preset| Row {
-        json: json!({ "name": preset.name, "description": preset.description() }),
-        text: format!("{}\n{}\n", preset.name, indented(&preset.description())),
+    let row = |preset: &deepq::config::Preset| {
+        // Any environment shows the parts; the others change their numbers.
+        let resolved = Config::resolve("CartPole-v1", None, Some(preset.name), &[]);
+        let parts = resolved.map_or(vec![], |(config, _)| parts(&config));
+        let description = preset.description();
+        Row {
+            json: json!({ "name": preset.name, "parts": parts, "description": description }),
+            text: format!("{}: {}\n{}\n", preset.name, parts.join(", "), indented(&description)),
+        }
     };
     algorithms().iter().map(row).collect()
 }
