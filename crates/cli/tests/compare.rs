@@ -167,11 +167,11 @@ fn what_stands_in_the_way_of_a_fair_comparison_is_told() {
     };
     edit_config("study/dqn/s2", "episodes = 0", "episodes = 3");
     assert_eq!(compare()["warnings"], json!([]));
-    edit_config("study/dqn/s2", "gamma = 0.99", "gamma = 0.5");
+    edit_config("study/dqn/s2", "gamma = 0.995", "gamma = 0.5");
     let json = compare();
-    let told = "CartPole-v1, dqn: the runs have not all the same settings: study/dqn/s1 and study/dqn/s2 differ in learning.gamma (0.99 and 0.5)";
+    let told = "CartPole-v1, dqn: the runs have not all the same settings: study/dqn/s1 and study/dqn/s2 differ in learning.gamma (0.995 and 0.5)";
     assert_eq!(warnings(&json), [told]);
-    edit_config("study/dqn/s2", "gamma = 0.5", "gamma = 0.99");
+    edit_config("study/dqn/s2", "gamma = 0.5", "gamma = 0.995");
     for seed in 1..=5 {
         edit_config(&format!("study/dqn/s{seed}"), "env_steps = 300", "env_steps = 900");
     }
