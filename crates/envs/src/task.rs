@@ -389,7 +389,10 @@ mod tests {
         let mut registry = Registry::empty();
         registry.register_task::<Walk>("a walk").unwrap();
         assert_eq!(registry.ids().collect::<Vec<_>>(), [("Walk", "a walk")]);
-        assert_eq!(registry.make("Walk").unwrap().spec(), &Walk::spec());
+        // Whether there are masks is found out from the task itself.
+        let made = registry.make("Walk").unwrap();
+        let expected = EnvSpec { action_masks: true, ..Walk::spec() };
+        assert_eq!(made.spec(), &expected);
         assert!(registry.register_task::<Walk>("again").is_err());
     }
 
