@@ -57,8 +57,8 @@ pub(crate) struct Train {
     /// A recipe for this environment; `deepq list presets` shows all [default: default]
     #[arg(long, value_name = "NAME", conflicts_with = "algo")]
     pub(crate) preset: Option<String>,
-    /// An algorithm with general settings, or this environment's preset of that name; several, with commas between
-    /// them, are trained side by side and compared
+    /// An algorithm: its parts on top of this environment's default settings, or this environment's preset of that
+    /// name; `deepq list algos` shows all. Several, with commas between them, are trained side by side and compared
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) algo: Vec<String>,
     /// Train for so many env steps

@@ -102,10 +102,7 @@ impl PassBuffers {
     pub(super) fn run_trained(&mut self, network: &mut dyn QNetwork, batch: &Batch, rows: Range<usize>) {
         let width = self.width(0);
         let PassBuffer { atoms, values, fractions, .. } = &mut self.passes[0];
-        let fractions = match fractions.is_empty() {
-            true => &[][..],
-            false => &fractions[rows.start * *atoms..rows.end * *atoms],
-        };
+        let fractions = of_rows(fractions, *atoms, &rows);
         let observation = batch.observation.slice(rows.start * self.inputs..rows.end * self.inputs);
         network.forward_train_at(observation, fractions, &mut values[..rows.len() * width]);
     }
@@ -121,10 +118,7 @@ impl PassBuffers {
             // The trained pass has run on these rows alone, the others on the whole batch.
             let first = if pass == 0 { 0 } else { rows.start };
             let width = self.actions * atoms;
-            let fractions = match fractions.is_empty() {
-                true => &[][..],
-                false => &fractions[rows.start * atoms..rows.end * atoms],
-            };
+            let fractions = of_rows(fractions, *atoms, &rows);
             let values = &values[first * width..(first + rows.len()) * width];
             outputs[pass] = Output { values, actions: self.actions, atoms: *atoms, fractions };
         }
@@ -152,6 +146,11 @@ impl PassBuffers {
             None => Ok(()),
         }
     }
+}
+
+/// The fractions of some rows; empty where there are none.
+fn of_rows<'a>(fractions: &'a [f32], atoms: usize, rows: &Range<usize>) -> &'a [f32] {
+    if fractions.is_empty() { fractions } else { &fractions[rows.start * atoms..rows.end * atoms] }
 }
 
 fn observation(batch: &Batch, at: At) -> Observation<'_> {

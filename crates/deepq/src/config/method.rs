@@ -5,7 +5,7 @@ use deepq_core::network::{LayerSpec, Parameters};
 use deepq_core::replay::SamplerConfig;
 use deepq_core::{RolloutConfig, StreamingConfig};
 
-use super::validate::{check, check_period, check_shares};
+use super::validate::{check, check_period, check_shares, setting_error};
 use super::{Config, ConfigError, LAYERS, NetworkConfig, ReplayConfig, RolloutSettings, StreamingSettings};
 
 /// The most transitions that a memory may hold: references to observations have 31 bits.
@@ -93,10 +93,7 @@ impl Config {
         let Some(target) = self.target else { return needed(false, "target") };
         check(target.tau > 0.0 && target.tau <= 1.0, "target.tau", target.tau, "above 0, up to 1")?;
         check_period(target.period, "target.period")?;
-        replay.sampler.validate().map_err(|error| {
-            let message = format!("found {}, allowed is {}", error.found, error.allowed);
-            ConfigError::new(format!("replay.sampler.{}", error.setting), message)
-        })?;
+        replay.sampler.validate().map_err(|error| setting_error("replay.sampler", &error))?;
         if let SamplerConfig::Prioritized { beta, .. } = replay.sampler {
             check_shares("replay.sampler.beta", beta)?;
         }

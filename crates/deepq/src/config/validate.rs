@@ -1,6 +1,6 @@
 //! Checks of every value, before the first step.
 
-use deepq_core::{ExplorationPolicy, Period, Schedule};
+use deepq_core::{ExplorationPolicy, Period, Schedule, SettingError};
 
 use super::{Config, ConfigError, FinalPolicy};
 
@@ -90,10 +90,7 @@ impl Config {
     fn validate_exploration(&self) -> Result<(), ConfigError> {
         check_shares("exploration.epsilon", self.exploration.epsilon)?;
         let policy = self.exploration.policy;
-        policy.validate().map_err(|error| {
-            let message = format!("found {}, allowed is {}", error.found, error.allowed);
-            ConfigError::new(format!("exploration.policy.{}", error.setting), message)
-        })?;
+        policy.validate().map_err(|error| setting_error("exploration.policy", &error))?;
         if let ExplorationPolicy::Softmax { temperature } = policy {
             for (name, value) in numbers_of(temperature) {
                 let key = format!("exploration.policy.temperature{name}");
@@ -148,6 +145,12 @@ fn numbers_of(schedule: Schedule) -> Vec<(&'static str, f64)> {
         }
         _ => vec![],
     }
+}
+
+/// A setting of a part below the key `table` that is out of range.
+pub(super) fn setting_error(table: &str, error: &SettingError) -> ConfigError {
+    let message = format!("found {}, allowed is {}", error.found, error.allowed);
+    ConfigError::new(format!("{table}.{}", error.setting), message)
 }
 
 /// Refuses a schedule that leaves 0 to 1.
