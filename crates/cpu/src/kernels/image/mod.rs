@@ -227,8 +227,13 @@ impl Flatten {
                         transpose::<S>(size, (place, stride), (image, sample_stride));
                     } else {
                         clear_padding::<S>(place, (channels, stride), panel);
-                        let size = (panel.samples, channels);
-                        transpose::<S>(size, (image, sample_stride), (place, stride));
+                        // 8 channels at a time: the lines of one place of more channels may all want the same few
+                        // ways of the first-level cache.
+                        for channel in (0..channels).step_by(8) {
+                            let size = (panel.samples, 8.min(channels - channel));
+                            let (from, to) = (image.add(channel), place.add(channel * stride));
+                            transpose::<S>(size, (from, sample_stride), (to, stride));
+                        }
                     }
                 }
             }

@@ -22,92 +22,15 @@ const ONES: [f32; 2 * HALF_LINE] = {
     ones
 };
 
-/// 1 for each of the channels from `channel` on, 0 for the padding.
+/// `value` where there are channels, 0 in the padding between them. `index` counts from the beginning of a pixel.
 #[inline(always)]
-unsafe fn ones<H: Simd>(slot: ImageSlot, channel: usize) -> H::Vector {
-    let there = slot.channels.saturating_sub(channel).min(HALF_LINE);
+unsafe fn without_padding<H: Simd>(slot: ImageSlot, index: usize, value: H::Vector) -> H::Vector {
+    if slot.pixel == slot.channels {
+        return value;
+    }
+    let there = slot.channels.saturating_sub(index % slot.pixel).min(HALF_LINE);
     // SAFETY: half a vector of the widest set is 8 elements.
-    unsafe { H::load(ONES.as_ptr().add(HALF_LINE - there)) }
-}
-
-/// Places that are normalized together.
-#[derive(Clone)]
-struct Region {
-    rows: Range<usize>,
-    columns: Range<usize>,
-}
-
-impl Region {
-    fn all(slot: ImageSlot) -> Self {
-        Self { rows: 0..slot.height, columns: 0..slot.width }
-    }
-
-    fn place(row: usize, column: usize) -> Self {
-        Self { rows: row..row + 1, columns: column..column + 1 }
-    }
-}
-
-/// Sums over a region of what `value` gives for each vector: two at a time.
-#[inline(always)]
-unsafe fn sums<H: Simd>(
-    slot: ImageSlot,
-    region: &Region,
-    value: impl Fn(usize, usize, usize, [H::Vector; 2]) -> [H::Vector; 2],
-) -> [f32; 2] {
-    // SAFETY: no pointers here; the set is there.
-    unsafe {
-        let mut parts = [[H::splat(0.0); 4]; 2];
-        for row in region.rows.clone() {
-            for column in region.columns.clone() {
-                for channel in (0..slot.pixel).step_by(H::LANES) {
-                    let part = ((column - region.columns.start) * slot.pixel + channel) % LINE / H::LANES;
-                    let sums = value(row, column, channel, [parts[0][part], parts[1][part]]);
-                    (parts[0][part], parts[1][part]) = (sums[0], sums[1]);
-                }
-            }
-        }
-        [total::<H>(parts[0]), total::<H>(parts[1])]
-    }
-}
-
-/// A region's mean and `1/√(variance + epsilon)`, and where its numbers come from.
-struct Normal<H: Simd> {
-    input: ImageSlot,
-    slots: *const f32,
-    mean: H::Vector,
-    reciprocal: H::Vector,
-    count: f32,
-}
-
-impl<H: Simd> Normal<H> {
-    #[inline(always)]
-    unsafe fn new(input: ImageSlot, region: &Region, slots: *const f32, epsilon: f32) -> Self {
-        let count = (region.rows.len() * region.columns.len() * input.channels) as f32;
-        // SAFETY: the caller vouches for the slots.
-        unsafe {
-            let x = |row, column, channel| H::load(slots.add(input.at(row, column) + channel));
-            let [sum, _] = sums::<H>(input, region, |row, column, channel, sums| {
-                [H::add(sums[0], x(row, column, channel)), sums[1]]
-            });
-            let mean = H::splat(sum / count);
-            let [squares, _] = sums::<H>(input, region, |row, column, channel, sums| {
-                let difference = H::subtract(x(row, column, channel), mean);
-                let difference = H::multiply(difference, ones::<H>(input, channel));
-                [H::multiply_add(difference, difference, sums[0]), sums[1]]
-            });
-            let reciprocal = H::splat(1.0 / (squares / count + epsilon).sqrt());
-            Self { input, slots, mean, reciprocal, count }
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn at(&self, row: usize, column: usize, channel: usize) -> H::Vector {
-        // SAFETY: as above.
-        unsafe {
-            let x = H::load(self.slots.add(self.input.at(row, column) + channel));
-            H::multiply(H::subtract(x, self.mean), self.reciprocal)
-        }
-    }
+    unsafe { H::multiply(value, H::load(ONES.as_ptr().add(HALF_LINE - there))) }
 }
 
 /// Which weight belongs to an element.
@@ -120,13 +43,24 @@ enum Weights {
 }
 
 impl Weights {
+    /// Where the weights of a region's row begin.
     #[inline(always)]
-    fn place(self, slot: ImageSlot, row: usize, column: usize, channel: usize) -> usize {
+    fn row(self, slot: ImageSlot, row: usize) -> usize {
         match self {
-            Self::All => (row * slot.width + column) * slot.pixel + channel,
-            Self::Channels => channel,
+            Self::All => row * slot.width * slot.pixel,
+            Self::Channels => 0,
         }
     }
+}
+
+/// Places that are normalized together: rows, and in each the columns from `column` on. The elements of a row stand
+/// side by side.
+#[derive(Clone)]
+struct Region {
+    rows: Range<usize>,
+    column: usize,
+    /// Elements of a row, padding included.
+    len: usize,
 }
 
 /// The regions that are normalized by themselves.
@@ -137,9 +71,120 @@ fn regions(weights: Weights, slot: ImageSlot) -> impl Iterator<Item = Region> {
         Weights::Channels => slot.height * slot.width,
     };
     (0..count).map(move |index| match weights {
-        Weights::All => Region::all(slot),
-        Weights::Channels => Region::place(index / slot.width, index % slot.width),
+        Weights::All => Region { rows: 0..slot.height, column: 0, len: slot.width * slot.pixel },
+        Weights::Channels => {
+            let (row, column) = (index / slot.width, index % slot.width);
+            Region { rows: row..row + 1, column, len: slot.pixel }
+        }
     })
+}
+
+/// What is summed over a region: two sums at a time.
+///
+/// A trait and no closure: a closure stays a function of its own, which is not compiled for the instruction set.
+trait Terms<H: Simd> {
+    /// `sums` and the terms of the vector at `index` of a row.
+    unsafe fn add(&self, row: usize, index: usize, sums: [H::Vector; 2]) -> [H::Vector; 2];
+}
+
+/// The sums over a region.
+#[inline(always)]
+unsafe fn sums<H: Simd>(region: &Region, terms: impl Terms<H>) -> [f32; 2] {
+    // SAFETY: no pointers here; the set is there.
+    unsafe {
+        let mut parts = [[H::splat(0.0); 4]; 2];
+        for row in region.rows.clone() {
+            let whole = region.len / LINE * LINE;
+            for index in (0..whole).step_by(LINE) {
+                for part in 0..LINE / H::LANES {
+                    let sums = terms.add(row, index + part * H::LANES, [parts[0][part], parts[1][part]]);
+                    (parts[0][part], parts[1][part]) = (sums[0], sums[1]);
+                }
+            }
+            for part in 0..LINE / H::LANES {
+                let index = whole + part * H::LANES;
+                if index < region.len {
+                    let sums = terms.add(row, index, [parts[0][part], parts[1][part]]);
+                    (parts[0][part], parts[1][part]) = (sums[0], sums[1]);
+                }
+            }
+        }
+        [total::<H>(parts[0]), total::<H>(parts[1])]
+    }
+}
+
+/// Elements of a slot, from a region's column on.
+#[derive(Clone, Copy)]
+struct Elements {
+    slot: ImageSlot,
+    slots: *const f32,
+    column: usize,
+}
+
+impl Elements {
+    #[inline(always)]
+    unsafe fn at<H: Simd>(&self, row: usize, index: usize) -> H::Vector {
+        // SAFETY: the maker vouches for the slots.
+        unsafe { H::load(self.slots.add(self.slot.at(row, self.column) + index)) }
+    }
+}
+
+/// The first sum is that of the elements.
+impl<H: Simd> Terms<H> for Elements {
+    #[inline(always)]
+    unsafe fn add(&self, row: usize, index: usize, sums: [H::Vector; 2]) -> [H::Vector; 2] {
+        // SAFETY: the maker's word.
+        unsafe { [H::add(sums[0], self.at::<H>(row, index)), sums[1]] }
+    }
+}
+
+/// The first sum is that of the squares of the elements' distances from their mean.
+struct Squares<H: Simd> {
+    elements: Elements,
+    mean: H::Vector,
+}
+
+impl<H: Simd> Terms<H> for Squares<H> {
+    #[inline(always)]
+    unsafe fn add(&self, row: usize, index: usize, sums: [H::Vector; 2]) -> [H::Vector; 2] {
+        // SAFETY: the maker's word.
+        unsafe {
+            let difference = H::subtract(self.elements.at::<H>(row, index), self.mean);
+            let difference = without_padding::<H>(self.elements.slot, index, difference);
+            [H::multiply_add(difference, difference, sums[0]), sums[1]]
+        }
+    }
+}
+
+/// A region's mean and `1/√(variance + epsilon)`, and where its numbers come from.
+struct Normal<H: Simd> {
+    elements: Elements,
+    mean: H::Vector,
+    reciprocal: H::Vector,
+    count: f32,
+}
+
+impl<H: Simd> Normal<H> {
+    #[inline(always)]
+    unsafe fn new(slot: ImageSlot, region: &Region, slots: *const f32, epsilon: f32) -> Self {
+        let count = (region.rows.len() * (region.len / slot.pixel) * slot.channels) as f32;
+        let elements = Elements { slot, slots, column: region.column };
+        // SAFETY: the caller vouches for the slots.
+        unsafe {
+            let [sum, _] = sums::<H>(region, elements);
+            let mean = H::splat(sum / count);
+            let [squares, _] = sums::<H>(region, Squares { elements, mean });
+            let reciprocal = H::splat(1.0 / (squares / count + epsilon).sqrt());
+            Self { elements, mean, reciprocal, count }
+        }
+    }
+
+    /// `x̂`.
+    #[inline(always)]
+    unsafe fn at(&self, row: usize, index: usize) -> H::Vector {
+        // SAFETY: the maker's word.
+        unsafe { H::multiply(H::subtract(self.elements.at::<H>(row, index), self.mean), self.reciprocal) }
+    }
 }
 
 /// Forward, backward and the gradient by the parameters, for one way to take regions.
@@ -220,15 +265,49 @@ unsafe fn forward<H: Simd>(
     unsafe {
         let normal = Normal::<H>::new(input, region, slots, norm.epsilon);
         for row in region.rows.clone() {
-            for column in region.columns.clone() {
-                for channel in (0..input.pixel).step_by(H::LANES) {
-                    let place = weights.place(input, row, column, channel);
-                    let weight = H::load(parameters.add(norm.weight + place));
-                    let bias = H::load(parameters.add(norm.bias + place));
-                    let y = H::multiply_add(normal.at(row, column, channel), weight, bias);
-                    H::store(slots.add(output.at(row, column) + channel), y);
-                }
+            let first = weights.row(input, row);
+            let (weight, bias) = (parameters.add(norm.weight + first), parameters.add(norm.bias + first));
+            let to = slots.add(output.at(row, region.column));
+            for index in (0..region.len).step_by(H::LANES) {
+                let (weight, bias) = (H::load(weight.add(index)), H::load(bias.add(index)));
+                H::store(to.add(index), H::multiply_add(normal.at(row, index), weight, bias));
             }
+        }
+    }
+}
+
+/// `g = dy·weight` of a region.
+struct Weighted<'a> {
+    weights: Weights,
+    norm: &'a LayerNorm,
+    parameters: *const f32,
+    d_output: Elements,
+}
+
+impl Weighted<'_> {
+    #[inline(always)]
+    unsafe fn at<H: Simd>(&self, row: usize, index: usize) -> H::Vector {
+        // SAFETY: the maker vouches for the slots and the parameters. Weights are laid out as the output is.
+        unsafe {
+            let first = self.norm.weight + self.weights.row(self.d_output.slot, row);
+            H::multiply(self.d_output.at::<H>(row, index), H::load(self.parameters.add(first + index)))
+        }
+    }
+}
+
+/// The sums of `g` and of `g·x̂`.
+struct Projections<'a, H: Simd> {
+    weighted: &'a Weighted<'a>,
+    normal: &'a Normal<H>,
+}
+
+impl<H: Simd> Terms<H> for Projections<'_, H> {
+    #[inline(always)]
+    unsafe fn add(&self, row: usize, index: usize, sums: [H::Vector; 2]) -> [H::Vector; 2] {
+        // SAFETY: the makers' word.
+        unsafe {
+            let (g, normal) = (self.weighted.at::<H>(row, index), self.normal.at(row, index));
+            [H::add(sums[0], g), H::multiply_add(g, normal, sums[1])]
         }
     }
 }
@@ -245,26 +324,19 @@ unsafe fn backward<H: Simd>(
     // SAFETY: the caller vouches for the slots and the parameters.
     unsafe {
         let normal = Normal::<H>::new(input, region, slots, norm.epsilon);
-        let weighted = |row: usize, column: usize, channel: usize| {
-            let weight = parameters.add(norm.weight + weights.place(input, row, column, channel));
-            H::multiply(H::load(d_slots.add(output.at(row, column) + channel)), H::load(weight))
-        };
-        let [plain, along] = sums::<H>(input, region, |row, column, channel, sums| {
-            let (g, normal) = (weighted(row, column, channel), normal.at(row, column, channel));
-            [H::add(sums[0], g), H::multiply_add(g, normal, sums[1])]
-        });
+        let d_output = Elements { slot: output, slots: d_slots, column: region.column };
+        let weighted = Weighted { weights, norm, parameters, d_output };
+        let [plain, along] =
+            sums::<H>(region, Projections { weighted: &weighted, normal: &normal });
         let (plain, along) = (H::splat(plain / normal.count), H::splat(along / normal.count));
         for row in region.rows.clone() {
-            for column in region.columns.clone() {
-                for channel in (0..input.pixel).step_by(H::LANES) {
-                    let difference = H::subtract(weighted(row, column, channel), plain);
-                    let difference =
-                        H::subtract(difference, H::multiply(normal.at(row, column, channel), along));
-                    let d_x =
-                        H::multiply(H::multiply(normal.reciprocal, difference), ones::<H>(input, channel));
-                    let place = d_slots.add(input.at(row, column) + channel);
-                    H::store(place, H::add(H::load(place), d_x));
-                }
+            let to = d_slots.add(input.at(row, region.column));
+            for index in (0..region.len).step_by(H::LANES) {
+                let difference = H::subtract(weighted.at::<H>(row, index), plain);
+                let difference = H::subtract(difference, H::multiply(normal.at(row, index), along));
+                let d_x = H::multiply(normal.reciprocal, difference);
+                let d_x = without_padding::<H>(input, index, d_x);
+                H::store(to.add(index), H::add(H::load(to.add(index)), d_x));
             }
         }
     }
@@ -283,18 +355,19 @@ unsafe fn add_parameters<H: Simd>(
     // SAFETY: the caller vouches for the slots and the gradient.
     unsafe {
         let normal = Normal::<H>::new(input, region, slots, norm.epsilon);
+        let d_output = Elements { slot: output, slots: d_slots, column: region.column };
         for row in region.rows.clone() {
-            for column in region.columns.clone() {
-                for channel in (0..input.pixel).step_by(H::LANES) {
-                    let place = weights.place(input, row, column, channel);
-                    let (d_weight, d_bias) =
-                        (gradient.add(norm.weight + place), gradient.add(norm.bias + place));
-                    let before = |place: *mut f32| if goes_on { H::load(place) } else { H::splat(0.0) };
-                    let d_y = H::load(d_slots.add(output.at(row, column) + channel));
-                    let sum = H::multiply_add(d_y, normal.at(row, column, channel), before(d_weight));
-                    H::store(d_weight, sum);
-                    H::store(d_bias, H::add(before(d_bias), d_y));
+            let first = weights.row(input, row);
+            let (d_weight, d_bias) = (gradient.add(norm.weight + first), gradient.add(norm.bias + first));
+            for index in (0..region.len).step_by(H::LANES) {
+                let (d_weight, d_bias) = (d_weight.add(index), d_bias.add(index));
+                let (mut weight_sum, mut bias_sum) = (H::splat(0.0), H::splat(0.0));
+                if goes_on {
+                    (weight_sum, bias_sum) = (H::load(d_weight), H::load(d_bias));
                 }
+                let d_y = d_output.at::<H>(row, index);
+                H::store(d_weight, H::multiply_add(d_y, normal.at(row, index), weight_sum));
+                H::store(d_bias, H::add(bias_sum, d_y));
             }
         }
     }
