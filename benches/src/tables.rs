@@ -4,7 +4,9 @@
 //! anew. Pages below `docs/ko` get Korean words. A study that has not been made yet is said to be missing.
 
 mod envs;
+mod family;
 mod presets;
+mod published;
 mod render;
 mod steps;
 mod words;

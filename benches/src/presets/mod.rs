@@ -1,6 +1,6 @@
 //! The presets over seeds: `study presets [ENV/NAME]... [--seeds N] [--set KEY=VALUE]...`
 
-mod published;
+pub(crate) mod published;
 
 use std::error::Error;
 use std::ops::ControlFlow;
@@ -182,7 +182,7 @@ fn summarize(
     let mean = statistics::mean(&scores).ok_or("no seeds")?;
     let figures: Vec<Value> = published(env, name)
         .iter()
-        .map(|figure| json!({ "source": figure.source, "mean": figure.mean, "spread": figure.spread, "found": figure.place(mean) }))
+        .map(|figure| json!({ "source": figure.source, "mean": figure.mean, "spread": figure.spread, "found": figure.place(&scores) }))
         .collect();
     Ok(json!({
         "env": env,

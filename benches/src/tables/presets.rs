@@ -49,7 +49,8 @@ impl Maker<'_> {
         let (mut goals, mut found) = (vec![], vec![]);
         for figure in get(entry, "/published")?.as_array().into_iter().flatten() {
             let source = self.word(get(figure, "/source")?.as_str().unwrap_or("?"));
-            goals.push(format!("{source}: {} ± {}", number(figure, "/mean")?, number(figure, "/spread")?));
+            let mean = number(figure, "/mean")?;
+            goals.push(format!("{source}: {}", published_figure(mean, figure["spread"].as_f64())));
             found.push(self.place(get(figure, "/found")?.as_str().unwrap_or("?")).to_owned());
         }
         if let (true, Some(threshold)) = (goals.is_empty(), get(entry, "/reward_threshold")?.as_f64()) {
@@ -70,6 +71,14 @@ impl Maker<'_> {
             "within" => self.word("within the interval"),
             _ => self.word("above the interval"),
         }
+    }
+}
+
+/// A figure as it is published: one without a spread is read off a plot.
+pub(super) fn published_figure(mean: f64, spread: Option<f64>) -> String {
+    match spread {
+        Some(spread) => format!("{mean} ± {spread}"),
+        None => format!("~{mean}"),
     }
 }
 

@@ -9,13 +9,17 @@ use super::{Language, Results};
 
 pub(super) type Outcome<T> = Result<T, Box<dyn Error>>;
 
-const TABLES: [&str; 16] = [
+const TABLES: [&str; 20] = [
     "summary",
     "default",
     "default-fixed",
     "cleanrl",
     "sb3",
     "presets",
+    "family-classic",
+    "family-minatar",
+    "family-time",
+    "family-published",
     "faults",
     "speed",
     "start-up",
@@ -40,6 +44,10 @@ pub(super) fn table(name: &str, results: &Results, language: Language) -> Outcom
         "cleanrl" => maker.of("cleanrl", Maker::cleanrl),
         "sb3" => maker.of("sb3", Maker::sb3),
         "presets" => maker.of("presets", Maker::presets),
+        "family-classic" => maker.family_classic(),
+        "family-minatar" => maker.family_minatar(),
+        "family-time" => maker.family_time(),
+        "family-published" => maker.family_published(),
         "faults" => maker.of("faults", Maker::faults),
         "speed" => maker.of("speed", Maker::speed),
         "start-up" => maker.of("start-up", Maker::start_up),

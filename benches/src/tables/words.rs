@@ -132,6 +132,32 @@ const KOREAN: &[(&str, &str)] = &[
     ("SB3-contrib, several seeds", "SB3-contrib, 시드 여러 개"),
     ("rl-zoo3, 1 seed, v2", "rl-zoo3, 시드 1개, v2"),
     ("SB3-contrib, several seeds, v2", "SB3-contrib, 시드 여러 개, v2"),
+    ("Young & Tian, 30 seeds", "Young & Tian, 시드 30개"),
+    (
+        "CleanRL: returns of the last 100 episodes while training",
+        "CleanRL: 학습 중 마지막 100 에피소드의 리턴",
+    ),
+    (
+        "Stable-Baselines3: returns of the greedy policy in episodes of their own",
+        "Stable-Baselines3: 따로 둔 에피소드에서 탐욕 정책의 리턴",
+    ),
+    (
+        "Young & Tian (2019): returns while training, read off plots",
+        "Young & Tian (2019): 그래프에서 읽은 학습 중의 리턴",
+    ),
+    ("recipe", "알고리즘"),
+    ("where nothing else is said, at most", "따로 적지 않았다면, 최대"),
+    ("no number", "수가 아님"),
+    ("1 seed", "시드 1개"),
+    ("{} seeds", "시드 {}개"),
+    ("{} env steps", "{} 환경 스텝"),
+    ("{} frames", "{} 프레임"),
+    ("deepq, the same recipe", "deepq의 같은 알고리즘"),
+    ("deepq's best recipe", "deepq에서 가장 좋은 알고리즘"),
+    ("better", "더 좋음"),
+    ("within", "구간 안"),
+    ("below", "못 미침"),
+    ("ended early", "일찍 끝남"),
     ("published 488.69 ± 16.11", "발표된 값 488.69 ± 16.11"),
 ];
 
@@ -152,7 +178,10 @@ mod tests {
             of(include_str!("steps.rs"), "word(\""),
             of(include_str!("envs.rs"), "word(\""),
             of(include_str!("presets.rs"), "word(\""),
-            of(include_str!("../presets/published.rs"), ": &str = \""),
+            of(include_str!("family.rs"), "word(\""),
+            of(include_str!("published.rs"), "word(\""),
+            of(include_str!("../presets/published.rs"), " name: \""),
+            of(include_str!("../presets/published.rs"), " heading: \""),
             of(variants, "(\""),
         ]
         .concat();
