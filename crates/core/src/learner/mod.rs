@@ -147,7 +147,8 @@ impl Learner {
         progress: Progress,
         learning_rate: f32,
     ) -> LearnMetrics {
-        sampler.sample(store, progress, stream, &mut self.indices, &mut self.batch.weight);
+        let (minibatch_size, weights) = (self.config.minibatch_size, &mut self.batch.weight);
+        sampler.sample_minibatches(store, progress, stream, minibatch_size, &mut self.indices, weights);
         store.gather(&self.indices, &mut self.batch);
         let metrics = self.learn_from_batch(learning_rate);
         sampler.update(&self.indices, &self.td_errors);
