@@ -5,27 +5,36 @@ mod logged_env;
 
 use std::sync::{Arc, Mutex};
 
-use deepq_core::loss::{ErrorFunction, ExpectedLoss, TargetRule};
+use deepq_core::loss::{ErrorFunction, ExpectedLoss, ProposedQuantileLoss, TargetRule};
 use deepq_core::network::{
     InputShape, LayerSpec, NetworkSpec, OptimizerConfig, ParameterLayout, Parameters, QNetwork,
 };
 use deepq_core::replay::{ReplayStore, ReplayStoreConfig, Sampler, SamplerConfig};
 use deepq_core::testing::ReferenceNetwork;
 use deepq_core::{
-    Actor, ActorConfig, ElementKind, EpsilonGreedy, ExplorationRates, Learner, LearnerConfig, NoiseSource,
-    Observation, Period, Progress, RandomStream, StateError, StateReader, StateWriter, TargetUpdate,
-    VectorEnv, silence,
+    Actor, ActorConfig, ElementKind, EpsilonGreedy, ExplorationRates, FractionProposal, Learner,
+    LearnerConfig, NoiseSource, Observation, Period, Progress, RandomStream, StateError, StateReader,
+    StateWriter, TargetUpdate, Transition, VectorEnv, silence,
 };
 use logged_env::{ACTIONS, Log, LoggedEnv};
 
-/// What a pass is for, and the noise that it had.
-type Passes = Arc<Mutex<Vec<(Use, Option<Vec<f32>>)>>>;
+/// The passes of a network, one after the other.
+type Passes = Arc<Mutex<Vec<Seen>>>;
+
+/// What a pass was for, the noise that it had and what it saw.
+struct Seen {
+    used: Use,
+    noise: Option<Vec<f32>>,
+    observations: Vec<f32>,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Use {
     Online,
     Target,
     Trained,
+    OnlineFeatures,
+    TargetFeatures,
 }
 
 /// A network that writes down the noise of every pass.
@@ -33,6 +42,15 @@ struct Recorder {
     inner: ReferenceNetwork,
     noise: [Option<Vec<f32>>; 2],
     passes: Passes,
+}
+
+impl Recorder {
+    fn record(&self, used: Use, observation: Observation<'_>) {
+        let Observation::F32(values) = observation else { panic!("numbers") };
+        let of_target = matches!(used, Use::Target | Use::TargetFeatures);
+        let noise = self.noise[usize::from(of_target)].clone();
+        self.passes.lock().unwrap().push(Seen { used, noise, observations: values.to_vec() });
+    }
 }
 
 impl QNetwork for Recorder {
@@ -51,20 +69,19 @@ impl QNetwork for Recorder {
         fractions: &[f32],
         output: &mut [f32],
     ) {
-        let used = match parameters {
-            Parameters::Online => (Use::Online, self.noise[0].clone()),
-            Parameters::Target => (Use::Target, self.noise[1].clone()),
-        };
-        self.passes.lock().unwrap().push(used);
+        let used = if parameters == Parameters::Online { Use::Online } else { Use::Target };
+        self.record(used, observation);
         self.inner.forward_at(parameters, observation, fractions, output);
     }
 
     fn forward_train_at(&mut self, observation: Observation<'_>, fractions: &[f32], output: &mut [f32]) {
-        self.passes.lock().unwrap().push((Use::Trained, self.noise[0].clone()));
+        self.record(Use::Trained, observation);
         self.inner.forward_train_at(observation, fractions, output);
     }
 
     fn forward_features(&mut self, parameters: Parameters, observation: Observation<'_>, output: &mut [f32]) {
+        let online = parameters == Parameters::Online;
+        self.record(if online { Use::OnlineFeatures } else { Use::TargetFeatures }, observation);
         self.inner.forward_features(parameters, observation, output);
     }
 
@@ -124,38 +141,31 @@ fn noisy_spec() -> NetworkSpec {
     spec_of(3, ACTIONS, 1, vec![layer(4), LayerSpec::Relu, layer(ACTIONS)])
 }
 
-fn recorder() -> (Recorder, Passes) {
-    let spec = noisy_spec();
+fn recorder(spec: NetworkSpec) -> (Recorder, Passes) {
     let initial = spec.initial_parameters(&mut RandomStream::new(3, "network", 0)).unwrap();
     let inner = ReferenceNetwork::new(&spec, OptimizerConfig::default(), &initial);
     let passes = Passes::default();
     (Recorder { inner, noise: [None, None], passes: passes.clone() }, passes)
 }
 
-fn learner_of(network: Recorder, minibatch_size: usize) -> Learner {
-    let config = LearnerConfig {
+fn config_of(minibatch_size: usize) -> LearnerConfig {
+    LearnerConfig {
         batch_size: 8,
         minibatch_size,
         max_gradient_norm: None,
         target_update: TargetUpdate { tau: 1.0, period: Period::GradientSteps { every: 1 } },
         reset: None,
-    };
+    }
+}
+
+fn learner_of(network: Recorder, minibatch_size: usize) -> Learner {
+    let config = config_of(minibatch_size);
     let loss = ExpectedLoss::new(TargetRule::DOUBLE, ErrorFunction::Squared);
     Learner::new(Box::new(network), Box::new(loss), config, 7)
 }
 
-/// Every use of the network has noise that no other use and no other step has: acting, being trained, choosing the
-/// next action, and being the target.
-#[test]
-fn row_9_acting_training_choosing_and_the_target_have_fresh_noise_of_their_own() {
-    let (network, passes) = recorder();
-    let mut acting = NoiseSource::new(network.spec(), 7, "acting");
-    let mut learner = learner_of(network, 4);
-    let env = LoggedEnv::new(0, 5, ElementKind::F32, Log::default());
-    let envs = VectorEnv::new(vec![Box::new(env)]).unwrap();
-    let config = ActorConfig { n_step: 1, gamma: 0.9, bootstrap_at_truncation: true };
-    let mut actor = Actor::new(envs, Box::new(EpsilonGreedy::new(1, 1, ACTIONS)), config);
-    let mut store = ReplayStore::new(ReplayStoreConfig {
+fn store() -> ReplayStore {
+    ReplayStore::new(ReplayStoreConfig {
         capacity: 32,
         envs: 1,
         actions: ACTIONS,
@@ -164,7 +174,21 @@ fn row_9_acting_training_choosing_and_the_target_have_fresh_noise_of_their_own()
         observation_len: 3,
         stacked_frames: 1,
         action_masks: false,
-    });
+    })
+}
+
+/// Every use of the network has noise that no other use and no other step has: acting, being trained, choosing the
+/// next action, and being the target.
+#[test]
+fn row_9_acting_training_choosing_and_the_target_have_fresh_noise_of_their_own() {
+    let (network, passes) = recorder(noisy_spec());
+    let mut acting = NoiseSource::new(network.spec(), 7, "acting");
+    let mut learner = learner_of(network, 4);
+    let env = LoggedEnv::new(0, 5, ElementKind::F32, Log::default());
+    let envs = VectorEnv::new(vec![Box::new(env)]).unwrap();
+    let config = ActorConfig { n_step: 1, gamma: 0.9, bootstrap_at_truncation: true };
+    let mut actor = Actor::new(envs, Box::new(EpsilonGreedy::new(1, 1, ACTIONS)), config);
+    let mut store = store();
     actor.reset(&[1], &mut store).unwrap();
     let mut sampler = Sampler::new(SamplerConfig::Uniform, 32);
     let mut stream = RandomStream::new(1, "replay", 0);
@@ -180,22 +204,81 @@ fn row_9_acting_training_choosing_and_the_target_have_fresh_noise_of_their_own()
         }
     }
     let passes = passes.lock().unwrap();
-    assert_eq!(passes.iter().map(|(used, _)| *used).collect::<Vec<_>>(), uses);
-    for (i, (used, noise)) in passes.iter().enumerate() {
+    assert_eq!(passes.iter().map(|seen| seen.used).collect::<Vec<_>>(), uses);
+    for (i, Seen { used, noise, .. }) in passes.iter().enumerate() {
         let noise = noise.as_ref().unwrap_or_else(|| panic!("pass {i}, {used:?}, has no noise"));
         assert_eq!(noise.len(), (3 + 4) + (4 + ACTIONS), "one number an input and an output of each layer");
-        for (other, (_, others)) in passes.iter().enumerate().skip(i + 1) {
-            let others = others.as_ref().unwrap();
+        for (other, others) in passes.iter().enumerate().skip(i + 1) {
+            let others = others.noise.as_ref().unwrap();
             let equal = noise.iter().zip(others).filter(|(one, other)| one == other).count();
             assert_eq!(equal, 0, "passes {i} and {other} share noise");
         }
     }
 }
 
+/// Noisy layers in front of a cosine embedding and behind it, and a learner that lets its fractions be proposed.
+fn proposing_learner(rule: TargetRule) -> (Learner, Passes) {
+    let noisy = |outputs| LayerSpec::NoisyLinear { outputs, noise: 0.5 };
+    let embedding = LayerSpec::CosineEmbedding { cosines: 4, initialization: Default::default() };
+    let (network, passes) = recorder(spec_of(3, ACTIONS, 1, vec![noisy(5), embedding, noisy(ACTIONS)]));
+    let spec = FractionProposal::spec(network.spec().features_len().unwrap(), 6);
+    let initial = spec.initial_parameters(&mut RandomStream::new(4, "proposal", 0)).unwrap();
+    let proposes = ReferenceNetwork::new(&spec, OptimizerConfig::default(), &initial);
+    let proposal = FractionProposal::new(Box::new(proposes), 0.0, 1e-3);
+    let loss = Box::new(ProposedQuantileLoss::new(rule, 1.0));
+    (Learner::with_proposal(Box::new(network), loss, config_of(8), 7, Some(proposal)), passes)
+}
+
+/// Row 9, for FQF: fractions are proposed for the features that the pass at them has. The trained pass and the one at
+/// the proposed fractions are two views of one quantile function; what chooses the next action has noise of its own.
+#[test]
+fn row_9_proposals_and_the_passes_at_them_have_the_same_noise() {
+    let (mut learner, passes) = proposing_learner(TargetRule::DOUBLE);
+    let mut store = store();
+    for i in 0..20 {
+        store.push_observations(Observation::F32(&[i as f32, 1.0, -1.0]), &[], |_| i == 0);
+        let (observation, next_observation) = (store.newest(0), store.upcoming(0));
+        store.push(Transition { observation, action: 0, reward: 1.0, discount: 0.9, next_observation });
+    }
+    store.push_observations(Observation::F32(&[20.0, 1.0, -1.0]), &[], |_| false);
+    let mut sampler = Sampler::new(SamplerConfig::Uniform, 32);
+    let mut stream = RandomStream::new(1, "replay", 0);
+    for _ in 0..5 {
+        passes.lock().unwrap().clear();
+        learner.learn(&store, &mut sampler, &mut stream, Progress::default(), 1e-3);
+        let passes = passes.lock().unwrap();
+        let (now, next) = (&learner.batch().0.observation, &learner.batch().0.next_observation);
+        let mut groups: Vec<(Vec<Use>, &Seen)> = vec![];
+        for seen in passes.iter() {
+            match groups.iter_mut().find(|(_, first)| first.noise == seen.noise) {
+                Some((uses, first)) => {
+                    uses.push(seen.used);
+                    assert_eq!(seen.observations, first.observations, "{uses:?}");
+                }
+                None => groups.push((vec![seen.used], seen)),
+            }
+        }
+        for (uses, observations) in [
+            (vec![Use::TargetFeatures, Use::Target], next),
+            (vec![Use::OnlineFeatures, Use::Online], next),
+            (vec![Use::OnlineFeatures, Use::Online, Use::Trained], now),
+        ] {
+            let (_, seen) = groups.iter().find(|(found, _)| *found == uses).unwrap_or_else(|| {
+                panic!(
+                    "{uses:?} share no noise: {:?}",
+                    groups.iter().map(|(uses, _)| uses).collect::<Vec<_>>()
+                )
+            });
+            assert_eq!(Observation::F32(&seen.observations), observations.as_observation(), "{uses:?}");
+        }
+        assert_eq!(groups.len(), 3);
+    }
+}
+
 /// Noise off: the values are those of the layers without their scales of noise, whatever noise there was.
 #[test]
 fn row_9_a_silenced_network_is_deterministic() {
-    let (mut network, _) = recorder();
+    let (mut network, _) = recorder(noisy_spec());
     let observation = [0.5, -1.0, 2.0];
     let values = |network: &mut Recorder| {
         let mut q = [f32::NAN; ACTIONS];

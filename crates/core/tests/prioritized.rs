@@ -1,5 +1,7 @@
 //! Row 6: prioritised replay (Schaul et al. 2016).
 
+use proptest::prelude::*;
+
 use deepq_core::loss::{ErrorFunction, ExpectedLoss, TargetRule};
 use deepq_core::network::{Initialization, NetworkSpec, OptimizerConfig};
 use deepq_core::replay::{Normalization, ReplayStore, ReplayStoreConfig, Sampler, SamplerConfig};
@@ -130,6 +132,61 @@ fn row_6_each_part_of_the_total_has_a_draw() {
         // The parts end at 8, 16, 24 and 32; rounding may move a border by one slot at most.
         assert!(indices[0] <= 3 && (4..=4).contains(&indices[1]), "{indices:?}");
         assert!((5..=5).contains(&indices[2]) && indices[3] >= 6, "{indices:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Row 6: each minibatch of a batch has one draw in each equal part of the whole total, and is what it would be
+    /// if it were sampled by itself.
+    #[test]
+    fn row_6_each_minibatch_is_drawn_over_the_whole_memory(
+        errors in prop::collection::vec(0.0..8.0f32, 1..60),
+        batch in 1..40usize,
+        share in 0.0..1.0f64,
+        by_batch in any::<bool>(),
+        seed in any::<u64>(),
+    ) {
+        let (capacity, minibatch) = (errors.len(), 1 + (share * batch as f64) as usize);
+        let normalization = if by_batch { Normalization::Batch } else { Normalization::Memory };
+        let config = config(0.6, Schedule::Constant { value: 0.5 }, normalization);
+        let (store, mut sampler) = (full(capacity), Sampler::new(config, capacity));
+        let (mut stream, progress) = (RandomStream::new(seed, "replay", 0), Progress::default());
+        sample(&mut sampler, &store, &mut stream, 1);
+        tell(&mut sampler, &errors);
+        let (mut alone, mut same) = (sampler.clone(), stream.clone());
+        let (mut indices, mut weights) = (vec![u32::MAX; batch], vec![f32::NAN; batch]);
+        sampler.sample_minibatches(&store, progress, &mut stream, minibatch, &mut indices, &mut weights);
+
+        let mut sums = vec![0.0];
+        for error in &errors {
+            sums.push(sums[sums.len() - 1] + (f64::from(*error) + EPSILON).powf(0.6));
+        }
+        let total = sums[capacity];
+        for (slots, weights) in indices.chunks(minibatch).zip(weights.chunks(minibatch)) {
+            for (i, slot) in slots.iter().enumerate() {
+                let [from, to] = [i, i + 1].map(|edge| total * edge as f64 / slots.len() as f64);
+                // What rounding may move a border by.
+                let (before, with) = (sums[*slot as usize] - 1e-9 * total, sums[*slot as usize + 1] + 1e-9 * total);
+                prop_assert!(before < to && with > from, "draw {} of {:?} is no slot of its part", i, slots);
+            }
+            let expected = sample(&mut alone, &store, &mut same, slots.len());
+            prop_assert_eq!((slots, weights), (&expected.0[..], &expected.1[..]));
+        }
+    }
+}
+
+/// A learner's minibatches are those: of 16 equal priorities each minibatch of four has one in each quarter.
+#[test]
+fn row_6_every_minibatch_of_a_learner_sees_the_whole_memory() {
+    let (store, mut stream) = (full(16), stream());
+    let mut learner = learner(8, 4);
+    for _ in 0..10 {
+        // A new one has told no errors yet.
+        learner.learn(&store, &mut prioritized(0.6, 16), &mut stream, Progress::default(), 0.0);
+        let quarters: Vec<u32> = learner.batch().1.iter().map(|slot| slot / 4).collect();
+        assert_eq!(quarters, [0, 1, 2, 3, 0, 1, 2, 3]);
     }
 }
 
@@ -303,6 +360,17 @@ fn row_18_priorities_are_saved_and_loaded() {
     }
 }
 
+/// A learner of a network of zeros.
+fn learner(batch_size: usize, minibatch_size: usize) -> Learner {
+    let spec = NetworkSpec::mlp(1, &[], 1, Initialization::FanInUniform);
+    let network = ReferenceNetwork::new(&spec, OptimizerConfig::default(), &[0.0; 2]);
+    let target_update = TargetUpdate { tau: 1.0, period: Period::GradientSteps { every: 100 } };
+    let config =
+        LearnerConfig { batch_size, minibatch_size, max_gradient_norm: None, target_update, reset: None };
+    let loss = ExpectedLoss::new(TargetRule::Q_LEARNING, ErrorFunction::Squared);
+    Learner::new(Box::new(network), Box::new(loss), config, 1)
+}
+
 /// A learner weighs by the sampler's weights, and tells it the errors it found.
 #[test]
 fn row_6_a_learner_weighs_and_tells_its_errors() {
@@ -312,18 +380,7 @@ fn row_6_a_learner_weighs_and_tells_its_errors() {
         let reward = slot as f32;
         store.push(Transition { observation: at, action: 0, reward, discount: 0.0, next_observation: at });
     }
-    let spec = NetworkSpec::mlp(1, &[], 1, Initialization::FanInUniform);
-    let network = ReferenceNetwork::new(&spec, OptimizerConfig::default(), &[0.0; 2]);
-    let target_update = TargetUpdate { tau: 1.0, period: Period::GradientSteps { every: 100 } };
-    let learner_config = LearnerConfig {
-        batch_size: 4,
-        minibatch_size: 4,
-        max_gradient_norm: None,
-        target_update,
-        reset: None,
-    };
-    let loss = ExpectedLoss::new(TargetRule::Q_LEARNING, ErrorFunction::Squared);
-    let mut learner = Learner::new(Box::new(network), Box::new(loss), learner_config, 1);
+    let mut learner = learner(4, 4);
     let beta = Schedule::LinearInGradientSteps { from: 0.0, to: 1.0, gradient_steps: 2 };
     let mut sampler = Sampler::new(config(0.6, beta, Normalization::Memory), 16);
     let mut stream = stream();

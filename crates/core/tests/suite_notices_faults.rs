@@ -68,6 +68,10 @@ enum Fault {
     BytesNotDivided,
     /// The gradient is not copied to its end.
     GradientCutOff,
+    /// The gradient stands in another order than the one that is told.
+    GradientInAnotherOrder,
+    /// Parameters have no place of their own.
+    PlacesShared,
     /// A direction is added to the other parameters too.
     AddedToBoth,
     /// A direction is added once, however long the step.
@@ -262,6 +266,16 @@ impl QNetwork for Faulty {
         if self.has(Fault::GradientCutOff) {
             values[self.inner.layout().len() - 1] = 0.0;
         }
+        if self.has(Fault::GradientInAnotherOrder) {
+            values.reverse();
+        }
+    }
+
+    fn to_engine_order(&self, values: &[f32], ordered: &mut [f32]) {
+        self.inner.to_engine_order(values, ordered);
+        if self.has(Fault::PlacesShared) {
+            ordered[0] = ordered[1];
+        }
     }
 
     fn add_to_parameters(&mut self, which: Parameters, step: f32, direction: &[f32]) {
@@ -320,7 +334,7 @@ fn notices(check: impl FnOnce()) -> bool {
 
 #[test]
 fn every_fault_of_a_network_is_noticed() {
-    let faults: [(Fault, conformance::Check); 30] = [
+    let faults: [(Fault, conformance::Check); 32] = [
         (Fault::TargetIsOnline, conformance::values_and_gradients),
         (Fault::ForwardDisturbs, conformance::a_forward_between_disturbs_nothing),
         (Fault::GradientAddsUp, conformance::values_and_gradients),
@@ -348,6 +362,8 @@ fn every_fault_of_a_network_is_noticed() {
         (Fault::NanHidden, conformance::not_a_number_is_not_hidden),
         (Fault::BytesNotDivided, conformance::values_and_gradients),
         (Fault::GradientCutOff, conformance::parameters_in_place),
+        (Fault::GradientInAnotherOrder, conformance::parameters_in_place),
+        (Fault::PlacesShared, conformance::parameters_in_place),
         (Fault::AddedToBoth, conformance::parameters_in_place),
         (Fault::StepIgnored, conformance::parameters_in_place),
         (Fault::LengthUnchecked, conformance::lengths_are_checked),

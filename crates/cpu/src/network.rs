@@ -320,8 +320,24 @@ impl QNetwork for CpuNetwork {
         self.plan.canonical(&self.gradient)
     }
 
-    fn copy_gradient(&self, values: &mut [f32]) {
-        self.plan.copy_canonical(&self.gradient, values);
+    fn engine_len(&self) -> usize {
+        self.gradient.len()
+    }
+
+    fn to_engine_order(&self, values: &[f32], ordered: &mut [f32]) {
+        assert_eq!(values.len(), self.plan.layout.len(), "one value a parameter is needed");
+        assert_eq!(ordered.len(), self.gradient.len(), "a vector of the engine's length is needed");
+        ordered.fill(0.0);
+        self.plan.take_canonical(values, ordered);
+    }
+
+    fn to_layout_order(&self, ordered: &[f32], values: &mut [f32]) {
+        assert_eq!(ordered.len(), self.gradient.len(), "a vector of the engine's length is needed");
+        self.plan.copy_canonical(ordered, values);
+    }
+
+    fn copy_gradient(&self, ordered: &mut [f32]) {
+        ordered.copy_from_slice(&self.gradient);
     }
 
     fn add_to_parameters(&mut self, which: Parameters, step: f32, direction: &[f32]) {
@@ -329,7 +345,9 @@ impl QNetwork for CpuNetwork {
             Parameters::Online => &mut self.online,
             Parameters::Target => &mut self.target,
         };
-        self.plan.add_canonical(step, direction, set.values_mut());
+        let values = set.values_mut();
+        assert_eq!(direction.len(), values.len(), "a vector of the engine's length is needed");
+        values.iter_mut().zip(direction).for_each(|(value, direction)| *value += step * direction);
     }
 
     fn gradient_steps(&self) -> u64 {

@@ -147,7 +147,8 @@ impl Learner {
         progress: Progress,
         learning_rate: f32,
     ) -> LearnMetrics {
-        sampler.sample(store, progress, stream, &mut self.indices, &mut self.batch.weight);
+        let (minibatch_size, weights) = (self.config.minibatch_size, &mut self.batch.weight);
+        sampler.sample_minibatches(store, progress, stream, minibatch_size, &mut self.indices, weights);
         store.gather(&self.indices, &mut self.batch);
         let metrics = self.learn_from_batch(learning_rate);
         sampler.update(&self.indices, &self.td_errors);
@@ -156,8 +157,8 @@ impl Learner {
 
     fn learn_from_batch(&mut self, learning_rate: f32) -> LearnMetrics {
         let network = &mut *self.network;
-        self.passes.choose_fractions(network, &self.batch);
-        // Noise of its own for each pass: the one that chooses an action is not the one that is trained.
+        self.passes.draw_fractions();
+        // Noise of its own for each use: the pass that chooses an action has another than the one that is trained.
         self.target_noise.refresh(network, Parameters::Target);
         self.online_noise.refresh(network, Parameters::Online);
         self.passes.run_untrained(network, &self.batch);

@@ -76,8 +76,8 @@ impl PassBuffers {
         proposed.map_or(0, |buffer| buffer.fractions.len())
     }
 
-    /// Draws fractions, or lets them be proposed, for all passes.
-    pub(super) fn choose_fractions(&mut self, network: &mut dyn QNetwork, batch: &Batch) {
+    /// Draws the fractions of all passes that take drawn ones.
+    pub(super) fn draw_fractions(&mut self) {
         for buffer in &mut self.passes {
             if let Fractions::Drawn { drawn, midpoints: count } = buffer.pass.fractions {
                 for row in buffer.fractions.chunks_exact_mut(buffer.atoms) {
@@ -86,25 +86,50 @@ impl PassBuffers {
                 }
             }
         }
-        if let Some(proposal) = &mut self.proposal {
-            propose(proposal, &mut self.passes, network, batch);
-        }
     }
 
-    /// All forward passes but the trained one, over the whole batch.
+    /// All forward passes but those of [`run_trained`](Self::run_trained), over the whole batch. A pass's fractions
+    /// are proposed under its own noise.
     pub(super) fn run_untrained(&mut self, network: &mut dyn QNetwork, batch: &Batch) {
         for PassBuffer { pass, values, fractions, .. } in self.passes.iter_mut().skip(1) {
+            match (pass.fractions, &mut self.proposal) {
+                (Fractions::Proposed, _) => continue,
+                (Fractions::ProposedMidpoints, Some(proposal)) => {
+                    propose(proposal, network, (pass.parameters, pass.at), batch, fractions, None);
+                }
+                _ => {}
+            }
             network.forward_at(pass.parameters, observation(batch, pass.at), fractions, values);
         }
     }
 
-    /// The trained pass, over the transitions `rows`.
+    /// The trained pass, over the transitions `rows`, and what belongs to it: proposals for the state as it sees it,
+    /// and the pass at the proposed fractions, whose values are compared with its own. All have the same noise.
     pub(super) fn run_trained(&mut self, network: &mut dyn QNetwork, batch: &Batch, rows: Range<usize>) {
+        if self.proposal.is_some() {
+            self.run_proposed(network, batch);
+        }
         let width = self.width(0);
         let PassBuffer { atoms, values, fractions, .. } = &mut self.passes[0];
         let fractions = of_rows(fractions, *atoms, &rows);
         let observation = batch.observation.slice(rows.start * self.inputs..rows.end * self.inputs);
         network.forward_train_at(observation, fractions, &mut values[..rows.len() * width]);
+    }
+
+    /// Proposes the fractions of the trained pass, and runs the pass at the fractions themselves. These proposals come
+    /// last of all, because they are those that are learned from.
+    fn run_proposed(&mut self, network: &mut dyn QNetwork, batch: &Batch) {
+        let (Some(proposal), Some((trained, others))) = (&mut self.proposal, self.passes.split_first_mut())
+        else {
+            return;
+        };
+        let place = (Parameters::Online, At::Observation);
+        let mut edges = others.iter_mut().find(|buffer| buffer.pass.fractions == Fractions::Proposed);
+        let fractions = edges.as_mut().map(|buffer| &mut buffer.fractions[..]);
+        propose(proposal, network, place, batch, &mut trained.fractions, fractions);
+        if let Some(PassBuffer { values, fractions, .. }) = edges {
+            network.forward_at(Parameters::Online, observation(batch, At::Observation), fractions, values);
+        }
     }
 
     /// Fills `outputs` with what the passes gave for the transitions `rows`, and says how many passes there are. An
@@ -160,30 +185,18 @@ fn observation(batch: &Batch, at: At) -> Observation<'_> {
     }
 }
 
-/// Proposes the fractions of all passes. Those of the trained pass come last, so that the proposals learn from its
-/// observations; the pass at the fractions themselves, which is at the same, takes the same ones.
+/// Proposes fractions for the features that the network has at a place: their midpoints, and the fractions themselves
+/// where `edges` has room for them.
 fn propose(
     proposal: &mut FractionProposal,
-    passes: &mut [PassBuffer],
     network: &mut dyn QNetwork,
+    (parameters, at): (Parameters, At),
     batch: &Batch,
+    midpoints: &mut [f32],
+    edges: Option<&mut [f32]>,
 ) {
-    let (trained, others) = passes.split_first_mut().expect("a loss has passes");
-    let mut edges = None;
-    for buffer in others {
-        let Pass { parameters, at, fractions } = buffer.pass;
-        match fractions {
-            Fractions::Proposed => edges = Some(&mut buffer.fractions[..]),
-            _ => {
-                let fill = |features: &mut [f32]| {
-                    network.forward_features(parameters, observation(batch, at), features);
-                };
-                proposal.propose(fill, &mut buffer.fractions, None);
-            }
-        }
-    }
     let fill = |features: &mut [f32]| {
-        network.forward_features(Parameters::Online, observation(batch, At::Observation), features);
+        network.forward_features(parameters, observation(batch, at), features);
     };
-    proposal.propose(fill, &mut trained.fractions, edges);
+    proposal.propose(fill, midpoints, edges);
 }

@@ -20,8 +20,8 @@ pub enum Initialization {
     /// the others are uniform in ±1/√fan_in. Biases are 0 (Elsayed, Vasan & Mahmood 2024, arXiv 2410.14606, algorithm
     /// 1, for streaming reinforcement learning).
     ///
-    /// Below 10 inputs that is all of them, as in the authors' program: let something follow that has a slope at 0, a
-    /// layer norm or a leaky ReLU.
+    /// Of fewer than 10 inputs that would be all of them, as it is in the authors' program; here one is left to each
+    /// output.
     SparseUniform,
 }
 
@@ -87,10 +87,10 @@ fn draw(stream: &mut RandomStream, bound: f32, count: usize, parameters: &mut Ve
     parameters.extend((0..count).map(|_| (2.0 * stream.uniform_f32() - 1.0) * bound));
 }
 
-/// Sets nine tenths of the weights of each output to 0, rounded up. Drawn output by output, after all weights: the
+/// Sets nine tenths of the weights of each output to 0, rounded up, but never the last one. Drawn output by output, after all weights: the
 /// first places of a shuffle (Fisher & Yates) of the inputs.
 fn thin_out(fan_in: usize, stream: &mut RandomStream, weights: &mut [f32]) {
-    let zeros = (9 * fan_in).div_ceil(10);
+    let zeros = (9 * fan_in).div_ceil(10).min(fan_in.saturating_sub(1));
     let mut inputs: Vec<usize> = vec![];
     for row in weights.chunks_mut(fan_in) {
         inputs.clear();
@@ -140,6 +140,19 @@ mod tests {
         }
         for tensor in layout.tensors().iter().skip(1).step_by(2) {
             assert!(parameters[tensor.range()].iter().all(|bias| bias.to_bits() == 0), "{}", tensor.name);
+        }
+    }
+
+    /// Of 1 to 10 inputs one is left to each output: nine tenths rounded up would be all of up to 9.
+    #[test]
+    fn no_output_is_left_without_an_input() {
+        for fan_in in 1..=10 {
+            let mut parameters = vec![];
+            let counts = ((fan_in, 7), (7 * fan_in, 0));
+            Initialization::SparseUniform.push(counts.0, counts.1, &mut stream(), &mut parameters);
+            for row in parameters.chunks(fan_in) {
+                assert_eq!(row.iter().filter(|weight| **weight != 0.0).count(), 1, "{fan_in} inputs");
+            }
         }
     }
 

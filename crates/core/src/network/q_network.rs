@@ -116,24 +116,51 @@ pub trait QNetwork: Send {
     /// [`layout`](Self::layout).
     fn gradient(&self) -> Vec<f32>;
 
-    /// As [`gradient`](Self::gradient), written to `values`. The engines of deepq allocate nothing for it.
-    ///
-    /// # Panics
-    /// If there is room for more or fewer values than [`ParameterLayout::len`].
-    fn copy_gradient(&self, values: &mut [f32]) {
-        values.copy_from_slice(&self.gradient());
+    /// The length of a vector in the engine's own order: one number a parameter, and what the engine puts between
+    /// them. Whoever changes the parameters at every step, and not by the optimiser, works in this order, because
+    /// sorting a vector into the order of [`layout`](Self::layout) takes longer than a pass over one observation.
+    fn engine_len(&self) -> usize {
+        self.layout().len()
     }
 
-    /// `parameters ← parameters + step · direction`, with `direction` in the order of [`layout`](Self::layout):
-    /// an update that is not the optimiser's, which does not hear of it. The engines of deepq allocate nothing
-    /// for it.
+    /// Writes `values`, which stand in the order of [`layout`](Self::layout), to `ordered`, in the engine's own.
+    /// What stands between parameters becomes 0.
     ///
     /// # Panics
-    /// If there are more or fewer of them than [`ParameterLayout::len`].
+    /// If there are more or fewer values than [`ParameterLayout::len`], or room for more or fewer numbers than
+    /// [`engine_len`](Self::engine_len).
+    fn to_engine_order(&self, values: &[f32], ordered: &mut [f32]) {
+        ordered.copy_from_slice(values);
+    }
+
+    /// The way back of [`to_engine_order`](Self::to_engine_order).
+    ///
+    /// # Panics
+    /// As there.
+    fn to_layout_order(&self, ordered: &[f32], values: &mut [f32]) {
+        values.copy_from_slice(ordered);
+    }
+
+    /// As [`gradient`](Self::gradient), written to `ordered` in the engine's own order, with 0 between parameters.
+    /// The engines of deepq allocate nothing for it.
+    ///
+    /// # Panics
+    /// If there is room for more or fewer numbers than [`engine_len`](Self::engine_len).
+    fn copy_gradient(&self, ordered: &mut [f32]) {
+        self.to_engine_order(&self.gradient(), ordered);
+    }
+
+    /// `parameters ← parameters + step · direction`, with `direction` in the engine's own order and 0 between
+    /// parameters: an update that is not the optimiser's, which does not hear of it. The engines of deepq allocate
+    /// nothing for it.
+    ///
+    /// # Panics
+    /// If it is longer or shorter than [`engine_len`](Self::engine_len).
     fn add_to_parameters(&mut self, which: Parameters, step: f32, direction: &[f32]) {
         let mut values = self.parameters(which);
-        assert_eq!(direction.len(), values.len(), "one value a parameter is needed");
-        values.iter_mut().zip(direction).for_each(|(value, direction)| *value += step * direction);
+        let mut of_layout = vec![0.0; values.len()];
+        self.to_layout_order(direction, &mut of_layout);
+        values.iter_mut().zip(&of_layout).for_each(|(value, direction)| *value += step * direction);
         self.set_parameters(which, &values);
     }
 

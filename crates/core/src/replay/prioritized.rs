@@ -5,7 +5,7 @@
 //! ```text
 //! p_i  = |δ_i| + ε                     δ: the TD error when it was learned from last
 //! P(i) = p_i^α / Σ_k p_k^α             the tree holds p^α
-//! w_i  = (N · P(i))^−β / max_j w_j     over the batch, or over the whole memory
+//! w_i  = (N · P(i))^−β / max_j w_j     over the minibatch, or over the whole memory
 //! ```
 
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,8 @@ use crate::{RandomStream, StateError, StateReader, StateWriter};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Normalization {
-    /// The batch: the greatest weight of each batch is 1. So do Schaul's own code and Rainbow.
+    /// The batch: the greatest weight of each batch is 1, or of each minibatch, where a batch is learned from in
+    /// several. So do Schaul's own code and Rainbow.
     #[default]
     Batch,
     /// The whole memory, as in the paper's text and OpenAI Baselines: a weight does not depend on what else is in the

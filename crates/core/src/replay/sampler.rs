@@ -17,7 +17,7 @@ pub enum SamplerConfig {
     /// Each transition equally likely, none twice in one batch, in random order.
     UniformWithoutReplacement,
     /// Each transition as likely as the network is wrong about it (Schaul et al. 2016, arXiv 1511.05952), with
-    /// importance weights. Of the total of all priorities, cut into as many equal parts as the batch has places, one
+    /// importance weights. Of the total of all priorities, cut into as many equal parts as a minibatch has places, one
     /// draw is made in each.
     Prioritized {
         /// The exponent α of the priorities, 0 to 1: 0 makes all equally likely.
@@ -135,11 +135,35 @@ impl Sampler {
         indices: &mut [u32],
         weights: &mut [f32],
     ) {
+        let minibatch_size = indices.len().max(1);
+        self.sample_minibatches(store, progress, stream, minibatch_size, indices, weights);
+    }
+
+    /// As [`sample`](Self::sample), for a batch that is learned from in minibatches of `minibatch_size`, of which the
+    /// last may be smaller. By priority each of them is drawn and weighed as if it were a batch alone, from the same
+    /// priorities: the parts of one total over the whole batch would give the first minibatch the first slots of the
+    /// memory and the last one the last.
+    ///
+    /// # Panics
+    /// As [`sample`](Self::sample), and if `minibatch_size` is 0.
+    pub fn sample_minibatches(
+        &mut self,
+        store: &ReplayStore,
+        progress: Progress,
+        stream: &mut RandomStream,
+        minibatch_size: usize,
+        indices: &mut [u32],
+        weights: &mut [f32],
+    ) {
         assert_eq!(indices.len(), weights.len(), "one weight an index");
         match (&mut self.prioritized, self.config) {
             (Some(prioritized), SamplerConfig::Prioritized { beta, .. }) => {
                 assert!(!store.is_empty(), "{} of 0 transitions", indices.len());
-                prioritized.sample(store, beta.at(progress).max(0.0), stream, indices, weights);
+                let beta = beta.at(progress).max(0.0);
+                let minibatches = indices.chunks_mut(minibatch_size).zip(weights.chunks_mut(minibatch_size));
+                for (indices, weights) in minibatches {
+                    prioritized.sample(store, beta, stream, indices, weights);
+                }
             }
             _ => {
                 self.sample_uniform(store.len(), stream, indices);

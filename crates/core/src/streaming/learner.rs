@@ -50,8 +50,7 @@ impl StreamingLearner {
         }
         let spec = network.spec();
         check_fit(spec, &envs)?;
-        let trace =
-            EligibilityTrace::new(spec).map_err(|error| LearnerError::new("network", error.to_string()))?;
+        let trace = EligibilityTrace::new(&*network);
         let zeros = vec![0.0; spec.actions];
         Ok(Self {
             gradient: vec![0.0; trace.values().len()],
@@ -195,7 +194,7 @@ impl StreamingLearner {
         state.tag("streaming-learner");
         self.envs.save_state(state);
         self.policy.save_state(state);
-        self.trace.save_state(state);
+        self.trace.save_state(&*self.network, state);
         self.noise.save_state(state);
         state.u64(self.gradient_steps);
     }
@@ -208,7 +207,7 @@ impl StreamingLearner {
         state.tag("streaming-learner")?;
         self.envs.load_state(state)?;
         self.policy.load_state(state)?;
-        self.trace.load_state(state)?;
+        self.trace.load_state(&*self.network, state)?;
         self.noise.load_state(state)?;
         self.gradient_steps = state.u64("gradient steps")?;
         Ok(())

@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
-use crate::network::{LayerSpec, NetworkSpec, SpecError};
+use crate::network::{LayerSpec, QNetwork};
 use crate::{StateError, StateReader, StateWriter};
 
 /// Running sums over the trace, so that the additions need not wait for each other. A fixed number, so that the
 /// result is the same on every processor.
 const LANES: usize = 8;
 
-/// The decaying sum of the gradients of the values of the actions taken, in the order of the network's layout.
+/// The decaying sum of the gradients of the values of the actions taken, in the order of the network's engine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EligibilityTrace {
     values: Vec<f32>,
@@ -18,24 +18,24 @@ pub struct EligibilityTrace {
 }
 
 impl EligibilityTrace {
-    /// A trace of zeros for a network of `spec`. The parameters of its layer norms have none.
-    ///
-    /// # Errors
-    /// Where the network cannot be.
-    pub fn new(spec: &NetworkSpec) -> Result<Self, SpecError> {
-        let layout = spec.layout()?;
-        let mut fixed = vec![];
-        spec.walk(&mut |at| {
+    /// A trace of zeros for `network`. The parameters of its layer norms have none.
+    pub fn new(network: &dyn QNetwork) -> Self {
+        let layout = network.layout();
+        let mut marks = vec![0.0; layout.len()];
+        let walked = network.spec().walk(&mut |at| {
             if matches!(at.layer, LayerSpec::LayerNorm { .. }) {
                 let prefix = format!("layers.{}.", at.path);
                 let own = layout.tensors().iter().filter(|tensor| tensor.name.starts_with(&prefix));
-                fixed.extend(own.map(|tensor| tensor.range()));
+                own.for_each(|tensor| marks[tensor.range()].fill(1.0));
             }
-        })?;
-        Ok(Self { values: vec![0.0; layout.len()], fixed })
+        });
+        walked.expect("the network was made from this spec");
+        let mut ordered = vec![0.0; network.engine_len()];
+        network.to_engine_order(&marks, &mut ordered);
+        Self { fixed: marked(&ordered), values: vec![0.0; ordered.len()] }
     }
 
-    /// The trace, in the order of the network's layout.
+    /// The trace, in the order of the network's engine.
     pub fn values(&self) -> &[f32] {
         &self.values
     }
@@ -70,15 +70,38 @@ impl EligibilityTrace {
         sums.iter().sum()
     }
 
-    pub(super) fn save_state(&self, state: &mut StateWriter) {
+    /// Written in the layout's order, which every engine knows.
+    pub(super) fn save_state(&self, network: &dyn QNetwork, state: &mut StateWriter) {
+        let mut values = vec![0.0; network.layout().len()];
+        network.to_layout_order(&self.values, &mut values);
         state.tag("eligibility-trace");
-        state.f32_slice(&self.values);
+        state.f32_slice(&values);
     }
 
-    pub(super) fn load_state(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
+    pub(super) fn load_state(
+        &mut self,
+        network: &dyn QNetwork,
+        state: &mut StateReader<'_>,
+    ) -> Result<(), StateError> {
         state.tag("eligibility-trace")?;
-        state.f32_slice("an eligibility trace", &mut self.values)
+        let mut values = vec![0.0; network.layout().len()];
+        state.f32_slice("an eligibility trace", &mut values)?;
+        network.to_engine_order(&values, &mut self.values);
+        Ok(())
     }
+}
+
+/// The stretches of what is not 0.
+fn marked(marks: &[f32]) -> Vec<Range<usize>> {
+    let (mut ranges, mut start) = (vec![], 0);
+    for stretch in marks.chunk_by(|one, next| one == next) {
+        let end = start + stretch.len();
+        if stretch[0] != 0.0 {
+            ranges.push(start..end);
+        }
+        start = end;
+    }
+    ranges
 }
 
 /// The step size of ObGD for the error δ and a trace of the norm `‖z‖₁`: `α / max(α·κ·max(|δ|, 1)·‖z‖₁, 1)`.
@@ -93,13 +116,26 @@ pub fn overshooting_bounded_step(step_size: f64, kappa: f64, error: f64, trace_n
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::Initialization;
+    use crate::network::{Initialization, NetworkSpec, OptimizerConfig};
+    use crate::testing::ReferenceNetwork;
+
+    fn trace_of(spec: &NetworkSpec) -> EligibilityTrace {
+        let zeros = vec![0.0; spec.layout().unwrap().len()];
+        EligibilityTrace::new(&ReferenceNetwork::new(spec, OptimizerConfig::default(), &zeros))
+    }
+
+    #[test]
+    fn stretches_end_where_the_marks_do() {
+        assert_eq!(marked(&[1.0, 1.0, 0.0, 1.0, 0.0, 0.0, 1.0]), [0..2, 3..4, 6..7]);
+        assert_eq!(marked(&[0.0, 1.0, 0.0, 1.0]), [1..2, 3..4]);
+        assert!(marked(&[0.0; 3]).is_empty() && marked(&[]).is_empty());
+    }
 
     #[test]
     fn a_trace_is_the_decaying_sum_of_gradients() {
         // 19 parameters: two whole chunks and a rest.
         let spec = NetworkSpec::mlp(18, &[], 1, Initialization::FanInUniform);
-        let mut trace = EligibilityTrace::new(&spec).unwrap();
+        let mut trace = trace_of(&spec);
         let gradient = |sign: f32| (0..19).map(|i| sign * (i as f32 - 9.0)).collect::<Vec<f32>>();
         assert_eq!(trace.accumulate(0.5, &mut gradient(1.0)), 90.0);
         assert_eq!(trace.values(), gradient(1.0));
@@ -116,7 +152,7 @@ mod tests {
         let mut spec = NetworkSpec::mlp(2, &[3], 2, Initialization::FanInUniform);
         spec.layers.insert(1, norm);
         spec.layers.insert(2, LayerSpec::Residual { layers: inside });
-        let mut trace = EligibilityTrace::new(&spec).unwrap();
+        let mut trace = trace_of(&spec);
         let layout = spec.layout().unwrap();
         trace.accumulate(1.0, &mut vec![1.0; layout.len()]);
         let mut untrained = vec![];

@@ -64,14 +64,6 @@ impl Plan {
         }
     }
 
-    /// Adds `step` times the numbers of a direction, which stand in the layout's order. The padding stays as it is.
-    pub(crate) fn add_canonical(&self, step: f32, direction: &[f32], padded: &mut [f32]) {
-        assert_eq!(direction.len(), self.places.len(), "one value a parameter is needed");
-        for (direction, place) in direction.iter().zip(&self.places) {
-            padded[*place as usize] += step * direction;
-        }
-    }
-
     /// From the layout's order to this engine's. The padding stays as it is.
     pub(crate) fn take_canonical(&self, values: &[f32], padded: &mut [f32]) {
         for (value, place) in values.iter().zip(&self.places) {

@@ -25,6 +25,7 @@ pub fn lengths_are_checked(make: Make<'_>, specs: &[NamedSpec]) {
             assert!(outcome.is_err(), "{what} was accepted by {named}");
         };
         wrong_parameters(pair.network.layout().len(), &refused);
+        wrong_orders(pair.network.layout().len(), pair.network.engine_len(), &refused);
         wrong_passes(&inputs, &refused);
         wrong_noise(named.spec.noise_len(), &refused);
         wrong_features(&inputs, named.spec.features_len(), &refused);
@@ -38,11 +39,30 @@ fn wrong_parameters(count: usize, refused: Refused<'_>) {
         refused("a wrong number of parameters", &|network| {
             network.set_parameters(Parameters::Online, &vec![0.0; wrong]);
         });
-        refused("a wrong number of parameters to add", &|network| {
+        let wrong_values = || vec![0.0; wrong];
+        refused("values of a wrong number of parameters", &|network| {
+            network.to_engine_order(&wrong_values(), &mut vec![0.0; network.engine_len()]);
+        });
+        refused("room for values of a wrong number of parameters", &|network| {
+            network.to_layout_order(&vec![0.0; network.engine_len()], &mut wrong_values());
+        });
+    }
+}
+
+/// Vectors in the engine's own order.
+fn wrong_orders(count: usize, engine_len: usize, refused: Refused<'_>) {
+    for wrong in [0, engine_len - 1, engine_len + 1] {
+        refused("a direction of a wrong length", &|network| {
             network.add_to_parameters(Parameters::Online, 1.0, &vec![0.0; wrong]);
         });
-        refused("room for a wrong number of parameters", &|network| {
+        refused("room of a wrong length for the gradient", &|network| {
             network.copy_gradient(&mut vec![0.0; wrong]);
+        });
+        refused("room of a wrong length in the engine's order", &|network| {
+            network.to_engine_order(&vec![0.0; count], &mut vec![0.0; wrong]);
+        });
+        refused("a vector of a wrong length in the engine's order", &|network| {
+            network.to_layout_order(&vec![0.0; wrong], &mut vec![0.0; count]);
         });
     }
 }
