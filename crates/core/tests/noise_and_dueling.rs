@@ -163,6 +163,7 @@ fn row_9_acting_training_choosing_and_the_target_have_fresh_noise_of_their_own()
         element: ElementKind::F32,
         observation_len: 3,
         stacked_frames: 1,
+        stack_padding: deepq_core::StackPadding::Reset,
         action_masks: false,
     });
     actor.reset(&[1], &mut store).unwrap();

@@ -98,8 +98,8 @@ impl Run {
             let values = self.policy.action_values(Observation::F32(&seen));
             for (action, (found, exact)) in values.iter().zip(exact).enumerate() {
                 let found = f64::from(*found) / self.reward_scale;
-                // A value that is not a number is not within the tolerance either.
-                if !((found - exact).abs() < TOLERANCE) {
+                let error = (found - exact).abs();
+                if error.is_nan() || error >= TOLERANCE {
                     let at = &state.observation;
                     wrong.push(format!("action {action} at {at:?} has {found:.3}, exact is {exact:.3}"));
                 }
@@ -173,7 +173,7 @@ impl Env for Paying {
 fn registry(task: Task, paid: &Arc<AtomicU64>) -> Registry {
     let (mut registry, paid) = (Registry::builtin(), Arc::clone(paid));
     let make = move || Paying { env: task.env(), paid: Arc::clone(&paid) };
-    registry.register(&task.id(), "its values are known", make).unwrap();
+    registry.register(task.id(), "its values are known", make).unwrap();
     registry
 }
 
