@@ -167,6 +167,7 @@ impl Case {
             element: spec.element,
             observation_len: spec.inputs(),
             stacked_frames: 1,
+            stack_padding: deepq::StackPadding::Reset,
             action_masks: false,
         });
         push_observation(&mut store, &spec, &mut stream);

@@ -33,6 +33,8 @@ pub(crate) struct Global {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Train an agent, judge it, film it and write a report
+    ///
+    /// Before the first step it tells how much memory the run takes; replay.capacity and the network make most of it.
     Train(Train),
     /// Judge the policy of a run in fresh episodes
     Eval(Eval),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use deepq::config::Config;
 use deepq::events::{Answer, EpisodeEnded, Event, Observer};
-use deepq::{EvaluationSummary, Progress};
+use deepq::{EvaluationSummary, MemoryUse, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output::Output;
@@ -151,6 +151,7 @@ fn cut(message: &str, columns: usize) -> String {
 impl Observer for ProgressLine<'_> {
     fn on_event(&mut self, event: &Event<'_>) -> Answer {
         match event {
+            Event::Beginning(trainer) => self.log(&memory(&trainer.memory())),
             Event::EpisodeEnded(ended) => self.episode(ended),
             Event::Evaluated(evaluated) => {
                 self.evaluation = EvaluationSummary::of(evaluated.returns).map(|summary| summary.mean);
@@ -194,6 +195,30 @@ pub(crate) fn thousands(number: f64) -> String {
     grouped
 }
 
+/// What a run will take of the machine's memory, in one line.
+pub(crate) fn memory(memory: &MemoryUse) -> String {
+    let MemoryUse { total, experience, experience_at_most } = *memory;
+    let mut text = format!("memory about {}", bytes(total));
+    if experience > 0 {
+        text += &format!(", {} of it for experience", bytes(experience));
+    }
+    if bytes(experience_at_most) != bytes(experience) {
+        text += &format!(" ({} at most, with episodes of one step)", bytes(experience_at_most));
+    }
+    text
+}
+
+/// A number of bytes as people write it: 800 KiB, 12.3 MiB, 1.50 GiB.
+fn bytes(bytes: u64) -> String {
+    const KIBIBYTE: f64 = 1024.0;
+    let kibibytes = bytes as f64 / KIBIBYTE;
+    match kibibytes {
+        size if size < KIBIBYTE => format!("{} KiB", size.ceil()),
+        size if size < KIBIBYTE * KIBIBYTE => format!("{:.1} MiB", size / KIBIBYTE),
+        size => format!("{:.2} GiB", size / (KIBIBYTE * KIBIBYTE)),
+    }
+}
+
 /// A time as people write it: 0.04 s, 12 s, 3 min 20 s, 2 h 5 min.
 pub(crate) fn duration(seconds: f64) -> String {
     match seconds {
@@ -222,6 +247,23 @@ mod tests {
         );
         assert_eq!([0.01234, 1.234, 12.34, 123.4].map(three_digits), ["0.0123", "1.23", "12.3", "123"]);
         assert_eq!([0.041, 12.3, 200.0, 7500.0].map(duration), ["0.04 s", "12 s", "3 min 20 s", "2 h 5 min"]);
+    }
+
+    #[test]
+    fn memory_is_told_in_one_line() {
+        let told = |total, experience, experience_at_most| {
+            memory(&MemoryUse { total, experience, experience_at_most })
+        };
+        let mebibyte = 1 << 20;
+        assert_eq!(told(1, 0, 0), "memory about 1 KiB");
+        assert_eq!(
+            told(900 << 10, 800 << 10, 800 << 10),
+            "memory about 900 KiB, 800 KiB of it for experience"
+        );
+        assert_eq!(
+            told(35 * mebibyte, 31 * mebibyte, 1536 * mebibyte),
+            "memory about 35.0 MiB, 31.0 MiB of it for experience (1.50 GiB at most, with episodes of one step)"
+        );
     }
 
     #[test]

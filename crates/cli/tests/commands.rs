@@ -89,6 +89,23 @@ fn train_then_eval_then_record_then_report_then_list() {
     );
 }
 
+/// In one line, before anything is trained: alone as with several seeds and algorithms.
+#[test]
+fn the_memory_that_a_run_takes_is_told_before_it_begins() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = ["--set", "replay.capacity=100000"];
+    let alone = train_small(folder.path(), "run", &set);
+    let lines: Vec<&str> = alone.stderr.lines().filter(|line| line.contains("memory about ")).collect();
+    assert_eq!(lines.len(), 1, "{}", alone.stderr);
+    let experience = "MiB of it for experience (";
+    assert!(lines[0].starts_with("memory about ") && lines[0].contains(experience), "{}", lines[0]);
+    let place = |text: &str| alone.stderr.find(text).unwrap_or_else(|| panic!("{text}: {}", alone.stderr));
+    assert!(place("training ") < place("memory about ") && place("memory about ") < place("done after"));
+
+    let several = train_small(folder.path(), "seeds", &["--seeds", "3", set[0], set[1]]);
+    assert_eq!(several.stderr.matches("each run: memory about ").count(), 1, "{}", several.stderr);
+}
+
 #[test]
 fn without_json_standard_output_holds_the_result_alone() {
     let folder = tempfile::tempdir().unwrap();

@@ -106,6 +106,8 @@ impl Actor {
         let frames = self.envs.spec().stacked_frames;
         assert!([1, frames].contains(&fits.stacked_frames), "frames of an observation");
         let spec = self.envs.spec();
+        let pads_alike = fits.stacked_frames == 1 || fits.stack_padding == spec.stack_padding;
+        assert!(pads_alike, "what stands before an episode's first frame");
         assert!(fits.actions >= spec.actions, "actions of the store");
         assert_eq!(fits.action_masks, spec.action_masks, "action masks of the store");
         assert!(!fits.action_masks || fits.actions == spec.actions, "flags of an action mask");

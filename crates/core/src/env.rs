@@ -1,5 +1,7 @@
 //! The environment: Gymnasium's interface, object-safe and free of allocation.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Frame, ObservationMut, Space, StateError, StateReader, StateWriter};
 
 /// What is known of an environment before its first step.
@@ -20,9 +22,12 @@ pub struct EnvSpec {
     /// Width and height of its picture in pixels; `None` where it draws none.
     pub frame_size: Option<(usize, usize)>,
     /// How many equally long frames an observation is made of, oldest first, each step bringing one new: 1 where
-    /// nothing is stacked. Only environments whose older frames are the newest ones of the steps before, with the
-    /// episode's first in the place of those before it, may say more: a memory then keeps each frame once.
+    /// nothing is stacked. Only environments whose older frames are the newest ones of the steps before, with
+    /// [padding](Self::stack_padding) in the place of those before the episode's first, may say more: a memory then
+    /// keeps each frame once.
     pub stacked_frames: usize,
+    /// What stands in the place of frames before an episode's first.
+    pub stack_padding: StackPadding,
     /// Whether [`Env::action_mask`] gives masks. Where it is false nobody asks for one.
     pub action_masks: bool,
 }
@@ -40,9 +45,22 @@ impl EnvSpec {
             render_fps: 30,
             frame_size: None,
             stacked_frames: 1,
+            stack_padding: StackPadding::Reset,
             action_masks: false,
         }
     }
+}
+
+/// What stands in a stack of frames in the place of those before an episode's first one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StackPadding {
+    /// The first one, again: as though nothing had moved before. Gymnasium's default.
+    #[default]
+    Reset,
+    /// Zeros: as Mnih et al. (2015) have it, and Dopamine. No frame of a game is all zeros, so that the network sees
+    /// that the episode has only begun.
+    Zero,
 }
 
 /// What one step gave, the observation aside.

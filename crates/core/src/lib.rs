@@ -48,7 +48,7 @@ pub use behaviour_policy::{
     ExplorationRates, MOST_REPEATS, Softmax,
 };
 pub use call_monitor::CallMonitor;
-pub use env::{Env, EnvError, EnvSpec, EpisodeStatistics, Step};
+pub use env::{Env, EnvError, EnvSpec, EpisodeStatistics, StackPadding, Step};
 pub use fraction_proposal::FractionProposal;
 pub use frame::Frame;
 pub use guarded_env::{EnvCall, EnvFailure, GuardedEnv};

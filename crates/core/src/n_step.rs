@@ -214,6 +214,7 @@ mod tests {
             element: crate::ElementKind::F32,
             observation_len: 1,
             stacked_frames: 1,
+            stack_padding: crate::StackPadding::Reset,
             action_masks: false,
         });
         store.push_observations(crate::Observation::F32(&[0.0]), &[], |_| true);

@@ -279,6 +279,14 @@ impl ObservationBuffer {
         self.as_observation().slice(range)
     }
 
+    /// Writes zeros to the elements `range`.
+    pub(crate) fn fill_zero(&mut self, range: std::ops::Range<usize>) {
+        match self {
+            Self::F32(values) => values[range].fill(0.0),
+            Self::U8(values) => values[range].fill(0),
+        }
+    }
+
     /// The elements `range`, to write to.
     ///
     /// # Panics

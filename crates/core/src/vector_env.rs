@@ -41,8 +41,8 @@ impl VectorEnv {
     /// Takes environments of one kind.
     ///
     /// # Errors
-    /// Where there is none, where they differ in their observations, actions or having masks, where the observations are no box,
-    /// or where there are no actions, no elements or no whole number of [frames](EnvSpec::stacked_frames).
+    /// Where there is none, where they differ in their observations, actions or having masks, where the observations
+    /// are no box, or where there are no actions, no elements or no whole number of [frames](EnvSpec::stacked_frames).
     pub fn new(envs: Vec<Box<dyn Env>>) -> Result<Self, EnvError> {
         let Some(first) = envs.first().map(|env| env.spec().clone()) else {
             return Err(EnvError::new("a vector environment needs at least 1 environment, found 0"));
@@ -53,10 +53,7 @@ impl VectorEnv {
                 first.id, first.observation_space
             )));
         };
-        if let Some(other) = envs.iter().map(|env| env.spec()).find(|spec| {
-            (&spec.observation_space, spec.actions, spec.stacked_frames, spec.action_masks)
-                != (&first.observation_space, first.actions, first.stacked_frames, first.action_masks)
-        }) {
+        if let Some(other) = envs.iter().map(|env| env.spec()).find(|spec| !is_alike(spec, &first)) {
             let message = format!("{} and {} differ in observations or actions", first.id, other.id);
             return Err(EnvError::new(message));
         }
@@ -267,6 +264,13 @@ impl VectorEnv {
         self.observations = observations;
         self.envs.iter_mut().try_for_each(|env| env.load_state(state))
     }
+}
+
+/// Whether environments may stand side by side: with the same observations and actions.
+fn is_alike(one: &EnvSpec, other: &EnvSpec) -> bool {
+    one.observation_space == other.observation_space
+        && (one.stacked_frames, one.stack_padding) == (other.stacked_frames, other.stack_padding)
+        && (one.actions, one.action_masks) == (other.actions, other.action_masks)
 }
 
 /// Refuses a spec that no memory and no network can be made for.

@@ -170,6 +170,7 @@ fn masked_store() -> ReplayStore {
         element: ElementKind::F32,
         observation_len: 1,
         stacked_frames: 1,
+        stack_padding: deepq_core::StackPadding::Reset,
         action_masks: true,
     })
 }
@@ -226,7 +227,8 @@ fn masks_are_counted_in_the_memory() {
     let plain = ReplayStoreConfig { action_masks: false, ..config };
     let wide = ReplayStoreConfig { actions: 9, ..config };
     let places = (config.bytes() - plain.bytes(), wide.bytes() - plain.bytes());
-    assert_eq!(places, (7, 14), "one and two bytes for each of 4 + 3 observations");
+    // The queue of last observations begins with 64 places.
+    assert_eq!(places, (7 + 64, 2 * (7 + 64)), "one and two bytes for each of 4 + 3 and 64 observations");
     let mut store = masked_store();
     let empty = store.bytes();
     for _ in 0..65 {

@@ -80,6 +80,7 @@ fn rig(count: usize, n_step: usize, seed: u64) -> (Actor, ReplayStore, Vec<Log>,
         element: ElementKind::F32,
         observation_len: 3,
         stacked_frames: 1,
+        stack_padding: deepq_core::StackPadding::Reset,
         action_masks: false,
     });
     let spec = NetworkSpec::mlp(3, &[], ACTIONS, Initialization::FanInUniform);

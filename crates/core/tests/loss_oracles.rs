@@ -95,6 +95,7 @@ fn store_in_order(fixture: &Value, mut stream: RandomStream) -> ReplayStore {
         element: ElementKind::F32,
         observation_len: width,
         stacked_frames: 1,
+        stack_padding: deepq_core::StackPadding::Reset,
         action_masks: false,
     });
     for slot in 0..rows as u32 {

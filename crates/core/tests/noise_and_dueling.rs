@@ -173,6 +173,7 @@ fn store() -> ReplayStore {
         element: ElementKind::F32,
         observation_len: 3,
         stacked_frames: 1,
+        stack_padding: deepq_core::StackPadding::Reset,
         action_masks: false,
     })
 }

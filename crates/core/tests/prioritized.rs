@@ -30,6 +30,7 @@ fn store(capacity: usize) -> ReplayStore {
         element: ElementKind::F32,
         observation_len: 1,
         stacked_frames: 1,
+        stack_padding: deepq_core::StackPadding::Reset,
         action_masks: false,
     });
     store.push_observations(Observation::F32(&[0.0]), &[], |_| true);

@@ -10,8 +10,8 @@ use deepq_core::network::{Initialization, NetworkSpec, OptimizerConfig};
 use deepq_core::replay::{Batch, ReplayStore, ReplayStoreConfig};
 use deepq_core::testing::ReferenceNetwork;
 use deepq_core::{
-    Actor, ActorConfig, ElementKind, Env, EpsilonGreedy, ExplorationRates, ObservationBuffer, StateReader,
-    StateWriter, VectorEnv,
+    Actor, ActorConfig, ElementKind, Env, EpsilonGreedy, ExplorationRates, ObservationBuffer, StackPadding,
+    StateReader, StateWriter, VectorEnv,
 };
 use logged_env::{ACTIONS, Log, LoggedEnv, Taken};
 use proptest::prelude::*;
@@ -28,6 +28,7 @@ struct Plan {
     capacity: usize,
     most_steps: usize,
     frames: usize,
+    padding: StackPadding,
     element: ElementKind,
     bootstrap_at_truncation: bool,
     masked: bool,
@@ -38,10 +39,11 @@ struct Plan {
 
 fn plans() -> impl Strategy<Value = Plan> {
     let sizes = (1..=4usize, 1..=6usize, 1..=40usize, 1..=40usize, 1..=5usize);
-    let flags = (any::<bool>(), prop::bool::weighted(0.8), any::<bool>());
+    let flags = (any::<bool>(), prop::bool::weighted(0.8), any::<bool>(), any::<bool>());
     (any::<u64>(), sizes, flags, 20..160usize, 0..160usize).prop_map(
         |(seed, (envs, n_step, capacity, most_steps, frames), flags, steps, load_at)| {
-            let (bytes, bootstrap, masked) = flags;
+            let (bytes, bootstrap, masked, zeros) = flags;
+            let padding = if zeros { StackPadding::Zero } else { StackPadding::Reset };
             let element = if bytes { ElementKind::U8 } else { ElementKind::F32 };
             let bootstrap_at_truncation = bootstrap;
             Plan {
@@ -51,6 +53,7 @@ fn plans() -> impl Strategy<Value = Plan> {
                 capacity,
                 most_steps,
                 frames,
+                padding,
                 element,
                 bootstrap_at_truncation,
                 masked,
@@ -79,13 +82,15 @@ fn completed_at(log: &[Taken], start: usize, n_step: usize) -> Option<usize> {
 }
 
 /// The frames up to the observation at which step `at` was taken, oldest first, and `newest` after them where it
-/// is given: as many as the plan says, an episode's first in the place of those before it.
-fn stacked(log: &[Taken], at: usize, newest: Option<&[f32]>, frames: usize) -> Vec<f32> {
+/// is given: as many as the plan says, with its padding in the place of those before an episode's first.
+fn stacked(log: &[Taken], at: usize, newest: Option<&[f32]>, plan: &Plan) -> Vec<f32> {
     let first = (0..at).rev().find(|before| log[*before].step.ended()).map_or(0, |before| before + 1);
     let mut latest: Vec<&[f32]> = newest.into_iter().collect();
     latest.extend((first..=at).rev().map(|i| &log[i].observation[..]));
-    latest.resize(latest.len().max(frames), &log[first].observation);
-    latest[..frames].iter().rev().flat_map(|frame| frame.to_vec()).collect()
+    let zeros = vec![0.0; log[first].observation.len()];
+    let padding = if plan.padding == StackPadding::Zero { &zeros } else { &log[first].observation };
+    latest.resize(latest.len().max(plan.frames), padding);
+    latest[..plan.frames].iter().rev().flat_map(|frame| frame.to_vec()).collect()
 }
 
 /// What a transition's observations allow; nothing follows a terminated one, whose mask allows all.
@@ -110,11 +115,11 @@ fn all_transitions(logs: &[Log], plan: &Plan) -> Vec<Whole> {
             let over = last.terminated || (last.truncated && !plan.bootstrap_at_truncation);
             let discount = if over { 0.0 } else { GAMMA.powi((end - start + 1) as i32) };
             let whole = Whole {
-                observation: stacked(&log, start, None, plan.frames),
+                observation: stacked(&log, start, None, plan),
                 action: log[start].action,
                 reward: reward as f32,
                 discount: discount as f32,
-                next_observation: stacked(&log, end, Some(&log[end].next), plan.frames),
+                next_observation: stacked(&log, end, Some(&log[end].next), plan),
                 masks: masks(&log[start], &log[end], plan),
             };
             all.push(((end, env, start), whole));
@@ -144,7 +149,7 @@ impl Rig {
             .map(|(i, log)| -> Box<dyn Env> {
                 let env = LoggedEnv::new(i, most_steps, element, log.clone());
                 let env = if plan.masked { env.masked() } else { env };
-                if frames > 1 { Box::new(StackedEnv::new(env, frames)) } else { Box::new(env) }
+                if frames > 1 { Box::new(StackedEnv::new(env, frames, plan.padding)) } else { Box::new(env) }
             })
             .collect();
         let policy = Box::new(EpsilonGreedy::new(seed, envs, ACTIONS));
@@ -158,6 +163,7 @@ impl Rig {
             element,
             observation_len: 3 * frames,
             stacked_frames: frames,
+            stack_padding: plan.padding,
             action_masks: plan.masked,
         };
         Self { actor, store: ReplayStore::new(config) }
@@ -237,6 +243,9 @@ fn holds(plan: &Plan) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
+    /// Row 14 too: stacks of frames with either padding, which never cross an episode, in a ring that is full, and with
+    /// the last observation of each episode.
+    ///
     /// Whatever the sizes: no window crosses a reset or the write head, no start is lost, each bootstraps from
     /// the right observation with the right discount, and a loaded memory goes on as the one that was saved.
     #[test]

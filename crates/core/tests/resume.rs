@@ -36,6 +36,7 @@ impl Run {
             element: envs.element(),
             observation_len,
             stacked_frames: 1,
+            stack_padding: deepq_core::StackPadding::Reset,
             action_masks: false,
         };
         let mut store = ReplayStore::new(config);

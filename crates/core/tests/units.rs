@@ -114,6 +114,7 @@ fn learner(batch_size: usize, period: Period) -> (Learner, ReplayStore, Calls) {
         element: ElementKind::F32,
         observation_len: 1,
         stacked_frames: 1,
+        stack_padding: deepq_core::StackPadding::Reset,
         action_masks: false,
     });
     store.push_observations(Observation::F32(&[1.0]), &[], |_| true);

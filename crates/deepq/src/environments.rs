@@ -6,7 +6,8 @@ use std::time::Duration;
 use deepq_core::{CallMonitor, Env, EnvError, EnvSpec, GuardedEnv, Space, VectorEnv};
 use deepq_envs::threads::EnvThreads;
 use deepq_envs::wrappers::{
-    FlattenObservation, ObservationStatistics, RecordEpisodeStatistics, Statistics, WrapperConfig, wrap,
+    FlattenObservation, ObservationStatistics, RecordEpisodeStatistics, Statistics, WithoutActionMasks,
+    WrapperConfig, wrap,
 };
 use deepq_envs::{MakeError, Registry};
 
@@ -120,6 +121,10 @@ fn make(
     })?;
     if let Some(threads) = threads {
         env = Box::new(threads.put(env));
+    }
+    // For all that act in it: exploring, greedily, in an evaluation or on a screen; and so for what is learned.
+    if !config.action_masks && env.spec().action_masks {
+        env = Box::new(WithoutActionMasks::new(env));
     }
     if !config.wrappers.is_empty() {
         env = Box::new(RecordEpisodeStatistics::new(env));

@@ -10,6 +10,8 @@ use crate::Trainer;
 /// Something that happened in a run.
 #[non_exhaustive]
 pub enum Event<'a> {
+    /// A [run](crate::run::train) is about to begin; no step is taken yet.
+    Beginning(&'a Trainer),
     /// One step in every environment. Only told to an observer that [watches steps](Observer::watches_steps).
     Step {
         /// How far the run has come.

@@ -32,7 +32,7 @@ pub use evaluation::{EvaluationSummary, Evaluator, MOST_EPISODE_STEPS, evaluatio
 pub use events::{Event, Observer, Watcher};
 pub use policy::Policy;
 pub use run::RunDirectory;
-pub use trainer::{StopReason, Trainer, TrainerState, network_spec_of};
+pub use trainer::{MemoryUse, StopReason, Trainer, TrainerState, network_spec_of};
 
 /// The instruction set that networks are computed with: the best one of this processor, or the one that the
 /// environment variable `DEEPQ_ISA` names. All of them give the same bits.

@@ -7,7 +7,7 @@ use deepq::envs::wrappers::{FrameStack, ObservationStatistics};
 use deepq::run::CheckpointChoice;
 use deepq::{
     Config, Env, EnvError, EnvFactory, EnvSpec, Evaluator, ObservationMut, Registry, RunDirectory,
-    StateError, StateReader, StateWriter, Step, Trainer, envs,
+    StackPadding, StateError, StateReader, StateWriter, Step, Trainer, envs,
 };
 
 const SMALL: [&str; 7] = [
@@ -84,9 +84,9 @@ fn a_policy_sees_normalised_observations_wherever_it_plays() {
 struct Unshared(FrameStack<Box<dyn Env>>, EnvSpec);
 
 impl Unshared {
-    fn new(frames: u32) -> Self {
+    fn new(frames: u32, padding: StackPadding) -> Self {
         let env = envs::make("CartPole-v1").unwrap();
-        let stacked = FrameStack::new(env, frames.try_into().unwrap()).unwrap();
+        let stacked = FrameStack::new(env, frames.try_into().unwrap()).unwrap().padded(padding);
         let spec = EnvSpec { stacked_frames: 1, ..stacked.spec().clone() };
         Self(stacked, spec)
     }
@@ -110,15 +110,22 @@ impl Env for Unshared {
     }
 }
 
-/// A memory that keeps each frame once learns the same network as one that keeps every stack whole, in a third
-/// of the room.
+/// Row 14: a memory that keeps each frame once learns the same network as one that keeps every stack whole, in a third
+/// of the room, whatever stands before an episode's first frame.
 #[test]
-fn shared_frames_change_nothing_but_the_memory() {
+fn row_14_shared_frames_change_nothing_but_the_memory() {
+    let networks = [StackPadding::Reset, StackPadding::Zero].map(network_of_shared_frames);
+    assert!(networks[0] != networks[1], "what stands before an episode's first frame is learned from");
+}
+
+fn network_of_shared_frames(padding: StackPadding) -> Vec<f32> {
     let mut registry = Registry::builtin();
-    registry.register("Unshared", "CartPole with whole stacks", || Unshared::new(4)).unwrap();
+    let make = move || Unshared::new(4, padding);
+    registry.register("Unshared", "CartPole with whole stacks", make).unwrap();
     let set = ["env.copies=3", "learning.n_step=3"];
-    let stack = "env.wrappers=[{kind=\"frame-stack\",frames=4}]";
-    let shared = small(&[&set[..], &[stack]].concat());
+    let name = if padding == StackPadding::Zero { "zero" } else { "reset" };
+    let stack = format!("env.wrappers=[{{kind=\"frame-stack\",frames=4,padding=\"{name}\"}}]");
+    let shared = small(&[&set[..], &[&stack]].concat());
     let mut unshared = small(&set);
     unshared.env.id = "Unshared".into();
     let [shared, unshared] = [shared, unshared].map(|config| {
@@ -129,6 +136,7 @@ fn shared_frames_change_nothing_but_the_memory() {
     });
     assert!(shared.online == unshared.online, "the networks differ");
     assert!(3 * shared.replay.len() < 2 * unshared.replay.len(), "frames are kept more than once");
+    shared.online
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn a_step_through_all_wrappers_allocates_nothing() {
         WrapperConfig::ClipReward { low: -1.0, high: 1.0 },
         WrapperConfig::ScaleReward { factor: 0.5 },
         WrapperConfig::NormalizeReward { gamma: 0.99, epsilon: 1e-8 },
-        WrapperConfig::FrameStack { frames: 4 },
+        WrapperConfig::FrameStack { frames: 4, padding: Default::default() },
         WrapperConfig::NormalizeObservation { clip: Some(10.0) },
     ];
     for id in ["CartPole-v1", "Taxi-v4", "Blackjack-v1", "MinAtar/Breakout-v1"] {

@@ -4,7 +4,7 @@ mod common;
 
 use deepq_core::{
     BoxSpace, ElementKind, Env, EnvError, EnvSpec, Observation, ObservationBuffer, ObservationMut, Space,
-    StateError, StateReader, StateWriter, Step,
+    StackPadding, StateError, StateReader, StateWriter, Step,
 };
 use deepq_envs::make;
 use deepq_envs::wrappers::{
@@ -320,6 +320,10 @@ fn wrapped(name: &str) -> Box<dyn Env> {
             let flat = FlattenObservation::new(make("FrozenLake-v1").unwrap()).unwrap();
             Box::new(FrameStack::new(flat, count(4)).unwrap())
         }
+        "FrozenLake-v1: flatten, stack 4 padded with zeros" => {
+            let flat = FlattenObservation::new(make("FrozenLake-v1").unwrap()).unwrap();
+            Box::new(FrameStack::new(flat, count(4)).unwrap().padded(StackPadding::Zero))
+        }
         "Blackjack-v1: flatten, stack 2, scale 0.5" => {
             let flat = FlattenObservation::new(make("Blackjack-v1").unwrap()).unwrap();
             Box::new(ScaleReward::new(FrameStack::new(flat, count(2)).unwrap(), 0.5).unwrap())
@@ -364,7 +368,7 @@ fn trace(name: &str, seed: u64, early_steps: usize) -> Trace {
 #[test]
 fn wrappers_round_wrappers_do_as_gymnasium_does() {
     let record: Wrapped = fixture("gymnasium/wrappers.json");
-    assert_eq!(record.cases.len(), 3);
+    assert_eq!(record.cases.len(), 4);
     for case in record.cases {
         let Space::Box(space) = wrapped(&case.name).spec().observation_space.clone() else { panic!("a box") };
         assert_eq!(space.shape, case.shape, "{}", case.name);

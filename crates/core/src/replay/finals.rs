@@ -26,21 +26,47 @@ pub(super) struct Finals {
 /// Numbers wrap here, so that one fits in an [`ObservationRef`](crate::ObservationRef) beside its flag.
 pub(super) const NUMBERS: u64 = 1 << 31;
 
+/// Slots of an empty queue.
+const FIRST_SLOTS: usize = 64;
+
+/// Bytes of an element.
+pub(super) fn element_bytes(element: ElementKind) -> u64 {
+    match element {
+        ElementKind::F32 => 4,
+        ElementKind::U8 => 1,
+    }
+}
+
+/// Bytes of so many slots.
+fn bytes_of(slots: u64, element: ElementKind, observation_len: usize, mask_len: usize) -> u64 {
+    let observation = (observation_len as u64).saturating_mul(element_bytes(element));
+    slots.saturating_mul(observation.saturating_add(mask_bytes(mask_len) as u64))
+}
+
+/// Bytes of a queue that holds no more than its first slots.
+pub(super) fn first_bytes(element: ElementKind, observation_len: usize, mask_len: usize) -> u64 {
+    bytes_of(FIRST_SLOTS as u64, element, observation_len, mask_len)
+}
+
+/// The most bytes that a queue may take at a time with `held` observations, while it grows: then the slots that it had
+/// are there beside twice as many.
+pub(super) fn most_bytes(held: u64, element: ElementKind, observation_len: usize, mask_len: usize) -> u64 {
+    let slots = held.max(FIRST_SLOTS as u64).checked_next_power_of_two().unwrap_or(u64::MAX);
+    let before = if slots > FIRST_SLOTS as u64 { slots / 2 } else { 0 };
+    bytes_of(slots.saturating_add(before), element, observation_len, mask_len)
+}
+
 impl Finals {
     /// `mask_len` is 0 where there are no masks.
     pub(super) fn new(element: ElementKind, observation_len: usize, mask_len: usize) -> Self {
-        let slots = 64;
+        let slots = FIRST_SLOTS;
         let observations = ObservationBuffer::zeros(element, slots * observation_len);
         let masks = Masks::new(mask_len, slots);
         Self { observation_len, observations, masks, mask_len, slots, first: 0, next: 0 }
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        let element = match self.observations {
-            ObservationBuffer::F32(_) => 4,
-            ObservationBuffer::U8(_) => 1,
-        };
-        (self.slots * (self.observation_len * element + mask_bytes(self.mask_len))) as u64
+        bytes_of(self.slots as u64, self.observations.element(), self.observation_len, self.mask_len)
     }
 
     fn slot(number: u64, slots: usize) -> usize {

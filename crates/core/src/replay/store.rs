@@ -1,11 +1,11 @@
 //! The ring of transitions and the observations they share.
 
 use super::batch::Batch;
-use super::finals::{Finals, NUMBERS};
+use super::finals::{self, Finals, NUMBERS, element_bytes};
 use super::masks::{Masks, mask_bytes};
 use crate::{
-    ElementKind, Observation, ObservationBuffer, ObservationRef, StateError, StateReader, StateWriter,
-    Transition,
+    ElementKind, Observation, ObservationBuffer, ObservationRef, StackPadding, StateError, StateReader,
+    StateWriter, Transition,
 };
 
 /// What a [`ReplayStore`] is made for.
@@ -25,6 +25,8 @@ pub struct ReplayStoreConfig {
     pub observation_len: usize,
     /// How many frames an observation is made of; see [`EnvSpec::stacked_frames`](crate::EnvSpec::stacked_frames).
     pub stacked_frames: usize,
+    /// What stands in the place of frames before an episode's first.
+    pub stack_padding: StackPadding,
     /// Whether each observation has a mask of the allowed actions; see
     /// [`EnvSpec::action_masks`](crate::EnvSpec::action_masks).
     pub action_masks: bool,
@@ -48,14 +50,28 @@ impl ReplayStoreConfig {
         if self.action_masks { self.actions } else { 0 }
     }
 
-    /// About how many bytes of memory such a store takes when it is full, the last observations of its episodes left
-    /// out, whose number nobody knows before.
+    /// How many bytes of memory such a store takes from the beginning. What it takes when it is full depends on how
+    /// long its episodes are, for it keeps the last observation of each: see [`most_bytes`](Self::most_bytes).
     pub fn bytes(&self) -> u64 {
-        let element_bytes = match self.element {
-            ElementKind::F32 => 4,
-            ElementKind::U8 => 1,
-        };
-        let frame_bytes = (self.observation_len / self.stacked_frames.max(1)) as u64 * element_bytes;
+        let finals = finals::first_bytes(self.element, self.observation_len, self.mask_len());
+        self.bytes_without_finals().saturating_add(finals)
+    }
+
+    /// How many bytes of memory such a store takes at the most: where every episode ends after its first step, so that
+    /// each transition has a last observation of its own, and at the moment when the room for these grows.
+    ///
+    /// Episodes of 10 steps have a tenth of these observations, which are kept with all of their frames.
+    pub fn most_bytes(&self) -> u64 {
+        // Two more than transitions: the newest one comes before its transition, and that of the transition that gave
+        // way last is still there.
+        let held = (self.capacity as u64).saturating_add(2);
+        let finals = finals::most_bytes(held, self.element, self.observation_len, self.mask_len());
+        self.bytes_without_finals().saturating_add(finals)
+    }
+
+    fn bytes_without_finals(&self) -> u64 {
+        let frame_len = (self.observation_len / self.stacked_frames.max(1)) as u64;
+        let frame_bytes = frame_len.saturating_mul(element_bytes(self.element));
         let places = self.rows().saturating_mul(self.envs as u64);
         let place_bytes = frame_bytes
             .saturating_add(mask_bytes(self.mask_len()) as u64)
@@ -131,10 +147,10 @@ impl ReplayStore {
         }
     }
 
-    /// How many bytes of memory it takes now: from the beginning as many as [`ReplayStoreConfig::bytes`] says, and what
-    /// the last observations of episodes have grown to.
+    /// How many bytes of memory it takes now: from the beginning as many as [`ReplayStoreConfig::bytes`] says, and more
+    /// as the last observations of episodes grow in number.
     pub fn bytes(&self) -> u64 {
-        self.config.bytes().saturating_add(self.finals.bytes())
+        self.config.bytes_without_finals().saturating_add(self.finals.bytes())
     }
 
     /// What it was made for.
@@ -288,15 +304,20 @@ impl ReplayStore {
     }
 
     /// Writes the frames of the observation whose newest frame stands at `newest`, oldest first; before an
-    /// episode's first frame that one stands again.
+    /// episode's first frame stands padding.
     fn copy_frames(&self, newest: usize, to: &mut ObservationBuffer, place: std::ops::Range<usize>) {
         let (envs, frame_len, frames) = (self.config.envs, self.frame_len, self.config.stacked_frames);
         let (row, env) = (newest / envs, newest % envs);
         let older = usize::from(self.older_frames[newest]);
         for frame in 0..frames {
-            let back = older.min(frames - 1 - frame);
-            let from = ((row + self.rows - back) % self.rows * envs + env) * frame_len;
             let at = place.start + frame * frame_len;
+            let back = frames - 1 - frame;
+            if back > older && self.config.stack_padding == StackPadding::Zero {
+                to.fill_zero(at..at + frame_len);
+                continue;
+            }
+            let back = back.min(older);
+            let from = ((row + self.rows - back) % self.rows * envs + env) * frame_len;
             copy(self.observations.slice(from..from + frame_len), to, at..at + frame_len);
         }
     }
@@ -356,6 +377,7 @@ impl ReplayStore {
         let places = self.places_filled();
         state.observation(self.observations.slice(0..places * self.frame_len));
         if self.config.stacked_frames > 1 {
+            state.bool(self.config.stack_padding == StackPadding::Zero);
             state.bytes_with_len(&self.older_frames[..places]);
         }
         self.masks.save_state(state, places);
@@ -389,6 +411,10 @@ impl ReplayStore {
         }
         loaded.observations.slice_mut(0..filled).copy_from(observations.as_observation());
         if self.config.stacked_frames > 1 {
+            let zeros = self.config.stack_padding == StackPadding::Zero;
+            if state.bool("whether frames are padded with zeros")? != zeros {
+                return Err(StateError::mismatch("whether frames are padded with zeros", zeros, !zeros));
+            }
             loaded.load_older_frames(state.bytes_with_len("older frames")?)?;
         }
         let places = loaded.places_filled();

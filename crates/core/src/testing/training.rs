@@ -87,6 +87,7 @@ pub fn train_on_probe(
         element: vector_env.element(),
         observation_len: vector_env.observation_len(),
         stacked_frames: 1,
+        stack_padding: crate::StackPadding::Reset,
         action_masks: vector_env.spec().action_masks,
     };
     let mut store = ReplayStore::new(config);

@@ -1,11 +1,11 @@
 //! An environment that shows its latest frames at once.
 
 use deepq_core::{
-    BoxSpace, ElementKind, Env, EnvError, EnvSpec, ObservationBuffer, ObservationMut, Space, StateError,
-    StateReader, StateWriter, Step,
+    BoxSpace, ElementKind, Env, EnvError, EnvSpec, ObservationBuffer, ObservationMut, Space, StackPadding,
+    StateError, StateReader, StateWriter, Step,
 };
 
-/// `env` with observations of its latest frames, oldest first; an episode's first frame stands for those before.
+/// `env` with observations of its latest frames, oldest first, and padding before an episode's first.
 pub(crate) struct StackedEnv<E> {
     env: E,
     spec: EnvSpec,
@@ -15,13 +15,13 @@ pub(crate) struct StackedEnv<E> {
 }
 
 impl<E: Env> StackedEnv<E> {
-    pub(crate) fn new(env: E, count: usize) -> Self {
+    pub(crate) fn new(env: E, count: usize, stack_padding: StackPadding) -> Self {
         let spec = env.spec();
         let (frame_len, element) = (spec.observation_space.len(), spec.observation_space.element());
         let bound = |value| vec![value; count * frame_len];
         let shape = vec![count, frame_len];
         let space = Space::Box(BoxSpace { shape, element, low: bound(0.0), high: bound(255.0) });
-        let spec = EnvSpec { observation_space: space, stacked_frames: count, ..spec.clone() };
+        let spec = EnvSpec { observation_space: space, stacked_frames: count, stack_padding, ..spec.clone() };
         Self { env, spec, frames: ObservationBuffer::zeros(element, count * frame_len), frame_len }
     }
 
@@ -46,7 +46,14 @@ impl<E: Env> Env for StackedEnv<E> {
     fn reset(&mut self, seed: Option<u64>, mut observation: ObservationMut<'_>) -> Result<(), EnvError> {
         let mut first = ObservationBuffer::zeros(self.frames.element(), self.frame_len);
         self.env.reset(seed, first.slice_mut(0..self.frame_len))?;
-        for _ in 0..self.spec.stacked_frames {
+        if self.spec.stack_padding == StackPadding::Zero {
+            self.frames = ObservationBuffer::zeros(self.frames.element(), self.frames.len());
+        }
+        let copies = match self.spec.stack_padding {
+            StackPadding::Reset => self.spec.stacked_frames,
+            StackPadding::Zero => 1,
+        };
+        for _ in 0..copies {
             self.move_back();
             self.newest().copy_from(first.as_observation());
         }

@@ -94,6 +94,10 @@ pub struct EnvConfig {
     /// The longest that one reset or step may take, in seconds: a run whose environment hangs ends there.
     #[serde(default = "a_minute")]
     pub step_limit_s: f64,
+    /// Whether its action masks are heeded, where it has some: an action that a mask forbids is then neither taken nor
+    /// bootstrapped from. Without them every action may be taken, in training as in evaluations.
+    #[serde(default = "yes")]
+    pub action_masks: bool,
     /// What it is made with: Gymnasium's keyword arguments, as in `{ is_slippery = false }`.
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
     pub options: toml::Table,
@@ -106,7 +110,15 @@ impl EnvConfig {
     /// One copy of the environment `id`, as it is.
     pub fn new(id: impl Into<String>) -> Self {
         let (options, wrappers) = (toml::Table::new(), vec![]);
-        Self { id: id.into(), copies: 1, threads: 0, step_limit_s: a_minute(), options, wrappers }
+        Self {
+            id: id.into(),
+            copies: 1,
+            threads: 0,
+            step_limit_s: a_minute(),
+            action_masks: true,
+            options,
+            wrappers,
+        }
     }
 }
 

@@ -267,7 +267,10 @@ mod tests {
     fn one_key_of_a_list_is_set_by_its_place() {
         let list = "env.wrappers=[{kind=\"scale-reward\",factor=0.5},{kind=\"frame-stack\",frames=2}]";
         let config = resolve(&[list, "env.wrappers.1.frames=3"]).unwrap();
-        assert_eq!(config.env.wrappers[1], WrapperConfig::FrameStack { frames: 3 });
+        assert_eq!(
+            config.env.wrappers[1],
+            WrapperConfig::FrameStack { frames: 3, padding: Default::default() }
+        );
         assert_eq!(config.env.wrappers[0], WrapperConfig::ScaleReward { factor: 0.5 });
         for wrong in ["env.wrappers.2.frames=3", "env.wrappers.first.frames=3", "env.wrappers.1=3"] {
             let error = resolve(&[list, wrong]).unwrap_err();
@@ -278,6 +281,12 @@ mod tests {
         assert_eq!(error.nearest.as_deref(), Some("frames"));
         let error = resolve(&["env.wrappers=[{kind=\"frame-stak\",frames=2}]"]).unwrap_err();
         assert_eq!(error.nearest.as_deref(), Some("frame-stack"));
+        let error =
+            resolve(&["env.wrappers=[{kind=\"frame-stack\",frames=2,padding=\"zeros\"}]"]).unwrap_err();
+        assert_eq!(
+            (error.nearest.as_deref(), &error.allowed[..]),
+            (Some("zero"), &["reset", "zero"].map(str::to_owned)[..])
+        );
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::files::{create_folder, read_json_lines, write_atomically};
 use super::metrics::{EvaluationLine, MetricsLine};
 use super::weights::{parse_statistics, parse_weights, weights_file};
 use crate::config::{ConfigError, FinalPolicy};
-use crate::{Config, EnvFactory, Error, Policy, Trainer, network_spec_of};
+use crate::{Config, EnvFactory, Error, MemoryUse, Policy, Trainer, network_spec_of};
 
 /// How a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +57,9 @@ pub struct RunInfo {
     /// How many threads shared its large passes; null for runs before there were threads.
     #[serde(default)]
     pub threads: Option<usize>,
+    /// The bytes of memory that it takes; null for runs before they were told.
+    #[serde(default)]
+    pub memory_bytes: Option<MemoryUse>,
     /// When it began, in UTC (ISO 8601).
     pub started_at: String,
     /// Seconds of training; null until it ended.

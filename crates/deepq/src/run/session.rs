@@ -200,6 +200,7 @@ fn begin(request: &TrainRequest, trainer: &Trainer, directory: &RunDirectory) ->
             .unwrap_or_else(|_| InstructionSet::detect())
             .to_string(),
         threads: Some(trainer.threads()),
+        memory_bytes: Some(trainer.memory()),
         started_at: iso_8601(OffsetDateTime::now_utc()),
         wall_s: None,
         env_steps: None,
@@ -222,7 +223,13 @@ fn train_in(
     let mut metrics = MetricsWriter::create(directory.path())?;
     let mut checkpoints = CheckpointWriter(directory);
     let mut files = (&mut metrics, &mut checkpoints);
-    let reason = trainer.run(&mut (&mut files, observer));
+    let mut watching = (&mut files, observer);
+    let begun = watching.on_event(&Event::Beginning(trainer)).map_err(Error::Observer);
+    let reason = match begun {
+        Ok(flow) if flow.is_break() => Ok(StopReason::Interrupted),
+        Ok(_) => trainer.run(&mut watching),
+        Err(error) => Err(error),
+    };
     let wall_s = metrics.wall_s();
     metrics.flush()?;
     let reason = reason.map_err(unwrap_observer)?;

@@ -8,16 +8,17 @@ use deepq_core::network::{NetworkSpec, OptimizerConfig, QNetwork};
 use deepq_core::replay::{ReplayStore, ReplayStoreConfig, Sampler};
 use deepq_core::{
     Actor, ActorConfig, BehaviourPolicy, CallMonitor, FractionProposal, Learner, LearnerConfig, NoiseSource,
-    Progress, RandomStream, RolloutBuffer, RolloutLearner, StreamingLearner, VectorEnv, consecutive_seeds,
+    Progress, RandomStream, RolloutBuffer, RolloutConfig, RolloutLearner, StreamingLearner, VectorEnv,
+    consecutive_seeds,
 };
 use deepq_cpu::CpuNetwork;
 use deepq_envs::Registry;
 
-use super::memory::{check_memory, check_network_memory, check_room};
+use super::memory::{MemoryUse, check_memory, check_network_memory, check_room, replay_bytes};
 use super::method::{FromMemory, Method};
 use super::network::{channel_axis, make_network, network_spec};
 use super::{Learned, Trainer};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, ReplayConfig};
 use crate::{EnvFactory, Error, Evaluator};
 
 impl Trainer {
@@ -54,7 +55,10 @@ impl Trainer {
         let threads = config.engine.threads.count(others);
         let network = make_network(config, &spec, seed, threads)?;
         let threads = network.threads();
+        let memory = MemoryUse::of_network(config, &spec)?;
         let parts = Parts { config, seed, envs, network: Box::new(network) };
+        let (bytes, at_most) = parts.experience_bytes();
+        let memory = memory.with_experience(bytes, at_most);
         let method = parts.method()?;
         let mut settled = config.clone();
         if let Some(axis) = channel_axis(&spec) {
@@ -64,6 +68,7 @@ impl Trainer {
             config: settled,
             seed,
             threads,
+            memory,
             method,
             evaluator: Evaluator::within(factory.clone())
                 .reading(config.head().reader())
@@ -87,12 +92,42 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
+    /// Bytes of the experience that is kept, and what they may grow to.
+    fn experience_bytes(&self) -> (u64, u64) {
+        if let Some(rollout) = self.config.rollout_config() {
+            let bytes = self.rollout_bytes(&rollout);
+            return (bytes, bytes);
+        }
+        let store =
+            self.config.replay.map(|replay| replay_bytes(&self.store_config(&replay), replay.sampler));
+        store.unwrap_or_default()
+    }
+
+    fn rollout_bytes(&self, rollout: &RolloutConfig) -> u64 {
+        let (envs, len) = (&self.envs, self.envs.observation_len());
+        RolloutBuffer::bytes((rollout.steps, envs.len()), envs.element(), len)
+    }
+
+    fn store_config(&self, replay: &ReplayConfig) -> ReplayStoreConfig {
+        let envs = &self.envs;
+        ReplayStoreConfig {
+            capacity: replay.capacity,
+            envs: envs.len(),
+            actions: envs.spec().actions,
+            n_step: self.config.learning.n_step,
+            element: envs.element(),
+            observation_len: envs.observation_len(),
+            stacked_frames: envs.spec().stacked_frames,
+            stack_padding: envs.spec().stack_padding,
+            action_masks: envs.spec().action_masks,
+        }
+    }
+
     fn method(self) -> Result<Method, Error> {
         let config = self.config;
         if let Some(rollout) = config.rollout_config() {
-            let (envs, len) = (&self.envs, self.envs.observation_len());
-            let bytes = RolloutBuffer::bytes((rollout.steps, envs.len()), envs.element(), len);
-            check_room("rollout.steps", &format!("{} steps of {} copies", rollout.steps, envs.len()), bytes)?;
+            let (bytes, copies) = (self.rollout_bytes(&rollout), self.envs.len());
+            check_room("rollout.steps", &format!("{} steps of {copies} copies", rollout.steps), bytes)?;
             let policy = self.policy();
             let learner = RolloutLearner::new(self.envs, policy, self.network, rollout, self.seed);
             let mut learner = learner.map_err(|error| ConfigError::new(error.field, error.message))?;
@@ -119,17 +154,7 @@ impl Parts<'_> {
         else {
             return Err(ConfigError::new("replay", "is not given").into());
         };
-        let envs = &self.envs;
-        let store_config = ReplayStoreConfig {
-            capacity: replay.capacity,
-            envs: envs.len(),
-            actions: envs.spec().actions,
-            n_step: config.learning.n_step,
-            element: envs.element(),
-            observation_len: envs.observation_len(),
-            stacked_frames: envs.spec().stacked_frames,
-            action_masks: envs.spec().action_masks,
-        };
+        let store_config = self.store_config(&replay);
         check_memory(&store_config, replay.sampler)?;
         let actor_config = ActorConfig {
             n_step: config.learning.n_step,

@@ -2,17 +2,55 @@
 
 use deepq_core::network::{NetworkSpec, SpecError};
 use deepq_core::replay::{ReplayStoreConfig, SamplerConfig};
+use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, ConfigError};
 
+/// The memory that a run takes, in bytes: what can be said of it before it begins. Environments, whose own nobody
+/// knows, and files are not in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryUse {
+    /// All of it: the network with its target, its gradient and its optimiser, a batch, and the experience.
+    pub total: u64,
+    /// The part of the experience that is kept: of the replay memory, or of a rollout.
+    pub experience: u64,
+    /// What the experience may grow to. A replay memory keeps the last observation of every episode besides, and
+    /// nobody knows how many there will be: this is for episodes of a single step, all others need less.
+    pub experience_at_most: u64,
+}
+
+impl MemoryUse {
+    /// That of a network and of no experience.
+    pub(super) fn of_network(config: &Config, spec: &NetworkSpec) -> Result<Self, ConfigError> {
+        Ok(Self { total: network_bytes(config, spec)?, experience: 0, experience_at_most: 0 })
+    }
+
+    /// The same with the bytes of the experience, and with what they may grow to.
+    pub(super) fn with_experience(self, bytes: u64, at_most: u64) -> Self {
+        Self { total: self.total.saturating_add(bytes), experience: bytes, experience_at_most: at_most }
+    }
+}
+
+/// Bytes of a memory of past transitions and of what it is sampled by, and what they may grow to.
+pub(super) fn replay_bytes(config: &ReplayStoreConfig, sampler: SamplerConfig) -> (u64, u64) {
+    let sampler = sampler.bytes(config.capacity);
+    (config.bytes().saturating_add(sampler), config.most_bytes().saturating_add(sampler))
+}
+
 /// Refuses a memory of past transitions that this machine does not have room for.
 pub(super) fn check_memory(config: &ReplayStoreConfig, sampler: SamplerConfig) -> Result<(), ConfigError> {
-    let needed = config.bytes().saturating_add(sampler.bytes(config.capacity));
+    // Not what it may grow to: hardly any episode has a single step, and a memory that fits must not be refused.
+    let (needed, _) = replay_bytes(config, sampler);
     check_room("replay.capacity", &format!("{} transitions", config.capacity), needed)
 }
 
 /// Refuses a network that this machine does not have room for.
 pub(super) fn check_network_memory(config: &Config, spec: &NetworkSpec) -> Result<(), ConfigError> {
+    let (key, what) = config.network.told();
+    check_room(key, &what, network_bytes(config, spec)?)
+}
+
+fn network_bytes(config: &Config, spec: &NetworkSpec) -> Result<u64, ConfigError> {
     let no_network = |error: SpecError| ConfigError::new("network", error.to_string());
     let parameters = spec.layout().map_err(no_network)?.len();
     let values = spec.activations_len() as u64;
@@ -20,8 +58,7 @@ pub(super) fn check_network_memory(config: &Config, spec: &NetworkSpec) -> Resul
     // The parameters, the target's, the gradient and the optimiser's state; a value and its gradient for each row.
     let vectors = 3 + config.optimizer.state_vectors() as u64;
     let numbers = vectors.saturating_mul(parameters as u64).saturating_add((2 * values).saturating_mul(rows));
-    let (key, what) = config.network.told();
-    check_room(key, &what, numbers.saturating_mul(4))
+    Ok(numbers.saturating_mul(4))
 }
 
 pub(super) fn check_room(key: &str, what: &str, needed: u64) -> Result<(), ConfigError> {

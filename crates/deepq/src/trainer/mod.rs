@@ -7,6 +7,7 @@ mod method;
 mod network;
 mod state;
 
+pub use memory::MemoryUse;
 pub use network::network_spec_of;
 pub use state::TrainerState;
 
@@ -75,6 +76,7 @@ pub struct Trainer {
     config: Config,
     seed: u64,
     threads: usize,
+    memory: MemoryUse,
     method: Method,
     factory: EnvFactory,
     evaluator: Evaluator,
@@ -99,6 +101,11 @@ impl Trainer {
     /// How many threads share a large pass of the network.
     pub fn threads(&self) -> usize {
         self.threads
+    }
+
+    /// How much memory it takes, experience that is still to come included.
+    pub fn memory(&self) -> MemoryUse {
+        self.memory
     }
 
     /// How far it has come.

@@ -1,6 +1,6 @@
 //! One moment of an episode, looked at for itself.
 
-use deepq_core::{BoxSpace, EnvSpec, Observation, Space};
+use deepq_core::{BoxSpace, EnvSpec, Observation, ObservationBuffer, Space, StackPadding};
 
 use super::kinds::FindingKind;
 use super::probe::{Log, Moment, Poison, value};
@@ -112,13 +112,18 @@ pub(super) fn stack(log: &Log, place: Place, spec: &EnvSpec, before: Option<&Mom
     let (frames, observation) = (spec.stacked_frames, now.observation.as_observation());
     let frame = observation.len() / frames;
     let older = observation.slice(0..observation.len() - frame);
-    let expected = match before {
-        Some(before) => before.observation.slice(frame..observation.len()),
-        None => observation.slice(frame..observation.len()),
+    let zeros = ObservationBuffer::zeros(spec.observation_space.element(), older.len());
+    let expected = match (before, spec.stack_padding) {
+        (Some(before), _) => before.observation.slice(frame..observation.len()),
+        (None, StackPadding::Reset) => observation.slice(frame..observation.len()),
+        (None, StackPadding::Zero) => zeros.as_observation(),
     };
     if older != expected {
         let found = match before {
             Some(_) => format!("the older of {frames} frames are not the newer ones of the step before"),
+            None if spec.stack_padding == StackPadding::Zero => {
+                format!("all but the newest of {frames} frames are not zeros at the beginning of an episode")
+            }
             None => format!("the {frames} frames are not all equal at the beginning of an episode"),
         };
         log.add(FindingKind::StackNotShifted, Some(place), found);

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use deepq_core::{Env, EnvError};
+use deepq_core::{Env, EnvError, StackPadding};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -33,6 +33,9 @@ pub enum WrapperConfig {
     FrameStack {
         /// Frames of an observation.
         frames: u32,
+        /// What stands before an episode's first frame; that one again where nothing is said.
+        #[serde(default)]
+        padding: StackPadding,
     },
     /// [`ClipReward`].
     ClipReward {
@@ -118,7 +121,7 @@ impl WrapperConfig {
             Self::TimeLimit { episode_steps } => {
                 positive("time-limit: episode_steps", episode_steps).map(drop)
             }
-            Self::FrameStack { frames } => frame_stack::check_frames(frames),
+            Self::FrameStack { frames, .. } => frame_stack::check_frames(frames),
             Self::ClipReward { low, high } => reward::check_bounds(low, high),
             Self::ScaleReward { factor } => reward::check_factor(factor),
             Self::FlattenObservation {} => Ok(()),
@@ -150,9 +153,9 @@ pub fn wrap(
         WrapperConfig::TimeLimit { episode_steps } => {
             Box::new(TimeLimit::new(env, positive("time-limit: episode_steps", episode_steps)?))
         }
-        WrapperConfig::FrameStack { frames } => {
+        WrapperConfig::FrameStack { frames, padding } => {
             frame_stack::check_frames(frames)?;
-            Box::new(FrameStack::new(env, positive("frame-stack: frames", frames)?)?)
+            Box::new(FrameStack::new(env, positive("frame-stack: frames", frames)?)?.padded(padding))
         }
         WrapperConfig::ClipReward { low, high } => Box::new(ClipReward::new(env, low, high)?),
         WrapperConfig::ScaleReward { factor } => Box::new(ScaleReward::new(env, factor)?),
@@ -183,9 +186,10 @@ mod tests {
     use super::super::testing::{reset, step};
     use super::*;
 
-    const ALL: [&str; 10] = [
+    const ALL: [&str; 11] = [
         "kind = \"time-limit\"\nepisode_steps = 5\n",
-        "kind = \"frame-stack\"\nframes = 4\n",
+        "kind = \"frame-stack\"\nframes = 4\npadding = \"reset\"\n",
+        "kind = \"frame-stack\"\nframes = 3\npadding = \"zero\"\n",
         "kind = \"clip-reward\"\nlow = -inf\nhigh = 1.0\n",
         "kind = \"scale-reward\"\nfactor = 0.1\n",
         "kind = \"flatten-observation\"\n",
@@ -214,7 +218,7 @@ mod tests {
             for outer in ALL {
                 let (inner, outer): (WrapperConfig, WrapperConfig) =
                     (toml::from_str(inner).unwrap(), toml::from_str(outer).unwrap());
-                if inner.kind() == "frame-stack" && inner == outer {
+                if inner.kind() == "frame-stack" && inner.kind() == outer.kind() {
                     continue;
                 }
                 let statistics = statistics.copy();

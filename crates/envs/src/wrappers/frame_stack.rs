@@ -4,15 +4,15 @@ use std::num::NonZeroU32;
 
 use deepq_core::replay::MOST_STACKED_FRAMES;
 use deepq_core::{
-    BoxSpace, Env, EnvError, EnvSpec, ObservationBuffer, ObservationMut, Space, StateError, StateReader,
-    StateWriter, Step,
+    BoxSpace, Env, EnvError, EnvSpec, ObservationBuffer, ObservationMut, Space, StackPadding, StateError,
+    StateReader, StateWriter, Step,
 };
 
 use super::{box_of, part};
 
-/// Gives the latest observations ("frames") at once, on a new first axis, oldest first. At the beginning of an
-/// episode its first observation stands in the place of those before it (Gymnasium's `FrameStackObservation`
-/// with its padding "reset").
+/// Gives the latest observations ("frames") at once, on a new first axis, oldest first (Gymnasium's
+/// `FrameStackObservation`). At the beginning of an episode its first observation stands in the place of those before
+/// it, or [zeros](Self::padded).
 ///
 /// [`EnvSpec::stacked_frames`] tells a memory that it need keep each frame only once.
 #[derive(Clone, Debug)]
@@ -52,6 +52,19 @@ impl<E: Env> FrameStack<E> {
         Ok(Self { env, spec, frame_len, ring, oldest: 0 })
     }
 
+    /// The same with `padding` in the place of frames before an episode's first. Zeros count as within the bounds of
+    /// the observations, whose lowest and highest values are as far apart then as to hold them.
+    pub fn padded(mut self, padding: StackPadding) -> Self {
+        self.spec.stack_padding = padding;
+        if let (StackPadding::Zero, Space::Box(space)) = (padding, &mut self.spec.observation_space) {
+            // The newest frame is never padding.
+            let older = space.len() - self.frame_len;
+            space.low[..older].iter_mut().for_each(|low| *low = low.min(0.0));
+            space.high[..older].iter_mut().for_each(|high| *high = high.max(0.0));
+        }
+        self
+    }
+
     access_to_inner!();
 
     fn frames(&self) -> usize {
@@ -67,6 +80,13 @@ impl<E: Env> FrameStack<E> {
         let (oldest, len) = (self.oldest * self.frame_len, self.ring.len());
         part(&mut observation, 0..len - oldest).copy_from(self.ring.slice(oldest..len));
         part(&mut observation, len - oldest..len).copy_from(self.ring.slice(0..oldest));
+    }
+}
+
+fn zero(ring: &mut ObservationBuffer, range: std::ops::Range<usize>) {
+    match ring {
+        ObservationBuffer::F32(values) => values[range].fill(0.0),
+        ObservationBuffer::U8(values) => values[range].fill(0),
     }
 }
 
@@ -87,10 +107,14 @@ impl<E: Env> Env for FrameStack<E> {
     fn reset(&mut self, seed: Option<u64>, mut observation: ObservationMut<'_>) -> Result<(), EnvError> {
         self.env.reset(seed, part(&mut observation, 0..self.frame_len))?;
         self.oldest = 0;
-        for frame in 0..self.frames() {
+        let newest = self.frames() - 1;
+        for frame in 0..=newest {
             let range = self.range(frame);
             let first = part(&mut observation, 0..self.frame_len);
-            self.ring.slice_mut(range).copy_from(first.as_observation());
+            match self.spec.stack_padding {
+                StackPadding::Zero if frame < newest => zero(&mut self.ring, range),
+                _ => self.ring.slice_mut(range).copy_from(first.as_observation()),
+            }
         }
         self.write(observation);
         Ok(())
@@ -157,6 +181,42 @@ mod tests {
                 assert_eq!(step(&mut env, 0).0, ObservationBuffer::F32(expected.to_vec()));
             }
         }
+    }
+
+    /// Row 14: zeros before the first frame, in the second episode as in the first, and none of the episode before.
+    #[test]
+    fn row_14_frames_before_an_episode_are_zeros_where_that_is_asked_for() {
+        for element in [ElementKind::F32, ElementKind::U8] {
+            let mut env = stacked(3, element).padded(StackPadding::Zero);
+            assert_eq!(env.spec().stack_padding, StackPadding::Zero);
+            let expect = |values: [f32; 6]| match element {
+                ElementKind::F32 => ObservationBuffer::F32(values.to_vec()),
+                ElementKind::U8 => ObservationBuffer::U8(values.map(|value| value as u8).to_vec()),
+            };
+            for _episode in 0..2 {
+                assert_eq!(reset(&mut env, None), expect([0.0, 0.0, 0.0, 0.0, 1.0, 2.0]));
+                for expected in [
+                    [0.0, 0.0, 1.0, 2.0, 3.0, 4.0],
+                    [1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+                    [3.0, 4.0, 5.0, 6.0, 7.0, 8.0],
+                    [5.0, 6.0, 7.0, 8.0, 9.0, 10.0],
+                ] {
+                    assert_eq!(step(&mut env, 0).0, expect(expected));
+                }
+            }
+        }
+        assert_eq!(stacked(3, ElementKind::F32).spec().stack_padding, StackPadding::Reset);
+    }
+
+    #[test]
+    fn row_14_zeros_are_within_the_bounds() {
+        let inner = Scripted::new(Space::Box(BoxSpace::vector(&[1.0, -2.0], &[3.0, -1.0])), &[&[2.0, -1.5]]);
+        let env = FrameStack::new(inner, NonZeroU32::new(2).unwrap()).unwrap().padded(StackPadding::Zero);
+        let Space::Box(space) = &env.spec().observation_space else { panic!("a box") };
+        assert_eq!(
+            (&space.low[..], &space.high[..]),
+            (&[0.0, -2.0, 1.0, -2.0][..], &[3.0, 0.0, 3.0, -1.0][..])
+        );
     }
 
     #[test]

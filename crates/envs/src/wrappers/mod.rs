@@ -64,6 +64,7 @@ mod sticky_actions;
 #[cfg(test)]
 mod testing;
 mod time_limit;
+mod without_action_masks;
 
 pub use action_repeat::ActionRepeat;
 pub use config::{Statistics, WrapperConfig, wrap};
@@ -75,6 +76,7 @@ pub use record_episode_statistics::RecordEpisodeStatistics;
 pub use reward::{ClipReward, ScaleReward};
 pub use sticky_actions::StickyActions;
 pub use time_limit::TimeLimit;
+pub use without_action_masks::WithoutActionMasks;
 
 use deepq_core::{BoxSpace, EnvError, EnvSpec, ObservationMut, Space};
 

@@ -33,7 +33,8 @@ pub(super) fn run_algos(
     let (ended, all) = (AtomicU64::new(0), requests.len() as u64);
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
     let runs = train_all(&requests, |request| {
-        SeedNote::new(format!("{:<width$}  ", request.preset), request.seed, all, &ended, output)
+        let label = format!("{:<width$}  ", request.preset);
+        SeedNote::new(label, request.seed, all, &ended, output).telling_memory_of(first)
     })?;
     interrupt.end_at_once();
     let is_whole = runs.iter().flatten().filter(|run| run.eval.is_some()).count() == requests.len();

@@ -16,7 +16,7 @@ use crate::args::Train;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::{Output, path_json};
-use crate::progress::{duration, thousands};
+use crate::progress::{duration, memory, thousands};
 
 /// Tells when one run of several has ended.
 pub(super) struct SeedNote<'a> {
@@ -28,6 +28,8 @@ pub(super) struct SeedNote<'a> {
     output: &'a Output,
     began: Instant,
     progress: Progress,
+    /// Whether this is the one that tells of its memory: all seeds take the same.
+    tells_memory: bool,
 }
 
 impl<'a> SeedNote<'a> {
@@ -38,15 +40,25 @@ impl<'a> SeedNote<'a> {
         ended: &'a AtomicU64,
         output: &'a Output,
     ) -> Self {
-        let label = label.into();
-        Self { label, seed, count, ended, output, began: Instant::now(), progress: Progress::default() }
+        let (label, began, progress) = (label.into(), Instant::now(), Progress::default());
+        Self { label, seed, count, ended, output, began, progress, tells_memory: false }
+    }
+
+    /// The same, telling of its memory if it is that of the seed `first`.
+    pub(super) fn telling_memory_of(mut self, first: u64) -> Self {
+        self.tells_memory = self.seed == first;
+        self
     }
 }
 
 impl Observer for SeedNote<'_> {
     fn on_event(&mut self, event: &Event<'_>) -> Answer {
-        if let Event::EpisodeEnded(ended) = event {
-            self.progress = ended.progress;
+        match event {
+            Event::Beginning(trainer) if self.tells_memory => {
+                self.output.note(format!("{}each run: {}", self.label, memory(&trainer.memory())));
+            }
+            Event::EpisodeEnded(ended) => self.progress = ended.progress,
+            _ => {}
         }
         Ok(ControlFlow::Continue(()))
     }
@@ -80,7 +92,9 @@ pub(super) fn run_seeds(
         "training {} on {} with seeds {} to {last}, side by side",
         request.preset, request.config.env.id, args.seed
     ));
-    let summary = train_seeds(request, count, |seed| SeedNote::new("", seed, count, &ended, output))?;
+    let summary = train_seeds(request, count, |seed| {
+        SeedNote::new("", seed, count, &ended, output).telling_memory_of(args.seed)
+    })?;
     let paths: Vec<PathBuf> = summary.runs.iter().map(|run| run.run.clone()).collect();
     interrupt.end_at_once();
     let mut json = json!(summary);
