@@ -326,8 +326,7 @@ unsafe fn backward<H: Simd>(
         let normal = Normal::<H>::new(input, region, slots, norm.epsilon);
         let d_output = Elements { slot: output, slots: d_slots, column: region.column };
         let weighted = Weighted { weights, norm, parameters, d_output };
-        let [plain, along] =
-            sums::<H>(region, Projections { weighted: &weighted, normal: &normal });
+        let [plain, along] = sums::<H>(region, Projections { weighted: &weighted, normal: &normal });
         let (plain, along) = (H::splat(plain / normal.count), H::splat(along / normal.count));
         for row in region.rows.clone() {
             let to = d_slots.add(input.at(row, region.column));
