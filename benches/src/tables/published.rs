@@ -24,11 +24,12 @@ fn ended_early(entry: &Entry) -> bool {
     entry.env_steps_limit.is_some_and(|limit| entry.env_steps_median < limit as f64)
 }
 
-/// The recipe with the greatest mean by `protocol`.
-fn best<'a>(entries: &'a [Entry], env: &str, protocol: Protocol) -> Option<&'a Entry> {
+/// The recipe with the greatest mean by `protocol`, of those that had no more env steps than what they stand beside.
+fn best<'a>(entries: &'a [Entry], env: &str, protocol: Protocol, env_steps: u64) -> Option<&'a Entry> {
     let mean = |entry: &Entry| scores(entry, protocol).and_then(|scores| statistics::mean(&scores));
     let mut best: Option<(&Entry, f64)> = None;
-    for entry in entries.iter().filter(|entry| entry.env == env) {
+    let within = |entry: &&Entry| entry.env_steps_limit.is_some_and(|limit| limit <= env_steps);
+    for entry in entries.iter().filter(|entry| entry.env == env).filter(within) {
         if let Some(mean) = mean(entry).filter(|mean| best.is_none_or(|(_, best)| *mean > best)) {
             best = Some((entry, mean));
         }
@@ -83,7 +84,8 @@ impl Maker<'_> {
             format!("{mean}<br>{}, {steps}", self.word(figure.source))
         });
         let same = entries.iter().find(|entry| entry.env == env && entry.recipe == algorithm);
-        let best = best(entries, env, protocol);
+        let most = figures.iter().map(|figure| figure.env_steps).max().unwrap_or(0);
+        let best = best(entries, env, protocol, most);
         let name = best.map_or(String::new(), |best| format!("`{}` ", best.recipe));
         let cells = [
             format!("`{algorithm}`"),

@@ -280,7 +280,10 @@ impl ObservationBuffer {
     }
 
     /// Writes zeros to the elements `range`.
-    pub(crate) fn fill_zero(&mut self, range: std::ops::Range<usize>) {
+    ///
+    /// # Panics
+    /// If the range reaches past the end.
+    pub fn fill_zero(&mut self, range: std::ops::Range<usize>) {
         match self {
             Self::F32(values) => values[range].fill(0.0),
             Self::U8(values) => values[range].fill(0),

@@ -81,8 +81,8 @@ impl Learner {
     /// The same with fractions that `proposal` proposes, where the loss asks for some. It learns beside the network.
     ///
     /// # Panics
-    /// As [`new`](Self::new), if the loss asks for proposals and there are none, or if it does and a batch has several
-    /// minibatches.
+    /// As [`new`](Self::new), if there are proposals and the loss asks for none or the other way round, or if it asks
+    /// for them and a batch has several minibatches.
     pub fn with_proposal(
         network: Box<dyn QNetwork>,
         loss: Box<dyn Loss>,

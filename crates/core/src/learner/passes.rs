@@ -44,8 +44,9 @@ impl PassBuffers {
         assert_eq!(trained, (Parameters::Online, At::Observation), "the first pass is the trained one");
         let proposes =
             |pass: &Pass| matches!(pass.fractions, Fractions::Proposed | Fractions::ProposedMidpoints);
-        if passes.iter().any(proposes) {
-            assert!(proposal.is_some(), "a loss that asks for proposed fractions needs proposals");
+        let asks = passes.iter().any(proposes);
+        assert_eq!(asks, proposal.is_some(), "proposals are for a loss that asks for them, which needs them");
+        if asks {
             assert_eq!(config.minibatch_size, config.batch_size, "proposals learn from whole batches");
         }
         let atoms = proposal.as_ref().map_or(spec.atoms, FractionProposal::fractions);

@@ -167,6 +167,39 @@ mod tests {
         assert_eq!(found["a"].as_integer(), Some(2));
     }
 
+    /// A recipe that lost a part would still train, as another algorithm.
+    #[test]
+    fn every_recipe_has_its_parts() {
+        let expected = [
+            ("dqn", "Q-learning, expected return, n-step returns"),
+            ("double-dqn", "Double Q-learning, expected return, n-step returns"),
+            ("dueling-dqn", "Double Q-learning, expected return, dueling, n-step returns"),
+            ("minto", "minimum of both networks, expected return, n-step returns"),
+            ("c51", "Q-learning, categorical distribution, n-step returns"),
+            ("hl-gauss", "Double Q-learning, HL-Gauss classification, n-step returns"),
+            ("qr-dqn", "Q-learning, fixed quantiles, n-step returns"),
+            ("iqn", "Q-learning, implicit quantiles, n-step returns"),
+            ("fqf", "Q-learning, proposed quantiles, n-step returns"),
+            ("m-dqn", "Munchausen, expected return, n-step returns"),
+            ("m-iqn", "Munchausen, implicit quantiles, n-step returns"),
+            (
+                "rainbow",
+                "Double Q-learning, categorical distribution, dueling, noisy, prioritised replay, n-step returns",
+            ),
+            ("bbf", "Double Q-learning, categorical distribution, dueling, resets, n-step returns"),
+            ("btr", "Munchausen, implicit quantiles, dueling, noisy, prioritised replay, n-step returns"),
+            ("pqn", "lambda-returns over rollouts, layer norm"),
+            ("stream-q", "eligibility trace with a bounded step, layer norm"),
+        ];
+        assert_eq!(RECIPES.len(), expected.len());
+        for env in ["CartPole-v1", "Acrobot-v1", "MountainCar-v0", "LunarLander-v3", "MinAtar/Seaquest-v0"] {
+            for (name, words) in expected {
+                let (config, _) = Config::resolve(env, None, Some(name), &[]).unwrap();
+                assert_eq!(parts(&config).join(", "), words, "{name} in {env}");
+            }
+        }
+    }
+
     /// Every recipe fits every environment that there are settings for.
     #[test]
     fn every_recipe_goes_with_every_environment() {

@@ -108,7 +108,7 @@ kinds! {
     StackNotShifted, Error, "stack-not-shifted",
     "The frames of an observation are not those of the step before, shifted by one.",
     "a memory that keeps each frame once puts other observations together than the agent saw",
-    "set `stacked_frames` to 1, or stack with the wrapper FrameStack";
+    "set `stacked_frames` to 1, say with `stack_padding` what stands before an episode's first frame, or stack with FrameStack";
 
     RewardNotFinite, Error, "reward-not-finite",
     "A reward is NaN or infinite.",

@@ -83,13 +83,6 @@ impl<E: Env> FrameStack<E> {
     }
 }
 
-fn zero(ring: &mut ObservationBuffer, range: std::ops::Range<usize>) {
-    match ring {
-        ObservationBuffer::F32(values) => values[range].fill(0.0),
-        ObservationBuffer::U8(values) => values[range].fill(0),
-    }
-}
-
 pub(super) fn check_frames(frames: u32) -> Result<(), EnvError> {
     match (1..=MOST_STACKED_FRAMES).contains(&(frames as usize)) {
         true => Ok(()),
@@ -112,7 +105,7 @@ impl<E: Env> Env for FrameStack<E> {
             let range = self.range(frame);
             let first = part(&mut observation, 0..self.frame_len);
             match self.spec.stack_padding {
-                StackPadding::Zero if frame < newest => zero(&mut self.ring, range),
+                StackPadding::Zero if frame < newest => self.ring.fill_zero(range),
                 _ => self.ring.slice_mut(range).copy_from(first.as_observation()),
             }
         }

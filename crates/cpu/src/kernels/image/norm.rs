@@ -82,6 +82,10 @@ fn regions(weights: Weights, slot: ImageSlot) -> impl Iterator<Item = Region> {
 /// What is summed over a region: two sums at a time.
 ///
 /// A trait and no closure: a closure stays a function of its own, which is not compiled for the instruction set.
+///
+/// # Safety
+/// The processor must have `H`, `row` and the vector at `index` must be the region's, and whatever pointers a term
+/// holds must be good for the whole region.
 trait Terms<H: Simd> {
     /// `sums` and the terms of the vector at `index` of a row.
     unsafe fn add(&self, row: usize, index: usize, sums: [H::Vector; 2]) -> [H::Vector; 2];
@@ -90,7 +94,7 @@ trait Terms<H: Simd> {
 /// The sums over a region.
 #[inline(always)]
 unsafe fn sums<H: Simd>(region: &Region, terms: impl Terms<H>) -> [f32; 2] {
-    // SAFETY: no pointers here; the set is there.
+    // SAFETY: rows and indices are the region's, for which the caller vouches for the pointers in the terms.
     unsafe {
         let mut parts = [[H::splat(0.0); 4]; 2];
         for row in region.rows.clone() {
@@ -263,6 +267,7 @@ unsafe fn forward<H: Simd>(
 ) {
     // SAFETY: the caller vouches for the slots and the parameters.
     unsafe {
+        debug_assert_eq!(input.pixel, output.pixel, "a norm changes no layout");
         let normal = Normal::<H>::new(input, region, slots, norm.epsilon);
         for row in region.rows.clone() {
             let first = weights.row(input, row);
@@ -287,7 +292,7 @@ struct Weighted<'a> {
 impl Weighted<'_> {
     #[inline(always)]
     unsafe fn at<H: Simd>(&self, row: usize, index: usize) -> H::Vector {
-        // SAFETY: the maker vouches for the slots and the parameters. Weights are laid out as the output is.
+        // SAFETY: the maker vouches for the slots and the parameters: inside a row both stand side by side.
         unsafe {
             let first = self.norm.weight + self.weights.row(self.d_output.slot, row);
             H::multiply(self.d_output.at::<H>(row, index), H::load(self.parameters.add(first + index)))
