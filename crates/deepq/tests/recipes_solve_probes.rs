@@ -62,10 +62,19 @@ fn every_recipe_is_tested() {
 fn solves_all(recipe: &str) {
     let mut failures = vec![];
     for task in Task::ALL {
-        let wrong = Run::of(recipe, task).wrong_values();
+        let wrong = Run::of(recipe, task, &[]).wrong_values();
         failures.extend(wrong.into_iter().map(|wrong| format!("{task:?}: {wrong}")));
     }
     assert!(failures.is_empty(), "{recipe}:\n{}", failures.join("\n"));
+}
+
+/// At the recipes' temperature the soft policy is all but greedy, and its entropy no more than the tolerance.
+#[test]
+fn row_10_the_entropy_of_munchausens_policy_counts() {
+    for recipe in ["m-dqn", "m-iqn"] {
+        let wrong = Run::of(recipe, Task::Chain, &["loss.target.temperature=0.3"]).wrong_values();
+        assert!(wrong.is_empty(), "{recipe}:\n{}", wrong.join("\n"));
+    }
 }
 
 /// What training came to.
@@ -78,10 +87,11 @@ struct Run {
 }
 
 impl Run {
-    fn of(recipe: &str, task: Task) -> Self {
+    /// Trains with `more` settings than those that are needed.
+    fn of(recipe: &str, task: Task, more: &[&str]) -> Self {
         let paid = Arc::new(AtomicU64::new(0));
         let registry = registry(task, &paid);
-        let config = config(recipe, task);
+        let config = config(recipe, task, more);
         let mut trainer = Trainer::with_registry(&config, 1, &registry).unwrap_or_else(|e| panic!("{e}"));
         let mut watcher = Scale { paid, of_one: 1.0 };
         assert_eq!(trainer.run(&mut watcher).unwrap(), StopReason::Finished);
@@ -177,13 +187,15 @@ fn registry(task: Task, paid: &Arc<AtomicU64>) -> Registry {
     registry
 }
 
-/// The recipe, in small.
-fn config(recipe: &str, task: Task) -> Config {
+/// The recipe, in small, with `more` settings.
+fn config(recipe: &str, task: Task, more: &[&str]) -> Config {
     let resolve = |set: &[String]| {
         let resolved = Config::resolve(&task.id(), None, Some(recipe), set);
         resolved.unwrap_or_else(|error| panic!("{recipe}: {error}")).0
     };
-    resolve(&settings(&resolve(&[]), task))
+    let mut set = settings(&resolve(&[]), task);
+    set.extend(more.iter().map(|setting| (*setting).to_owned()));
+    resolve(&set)
 }
 
 fn settings(recipe: &Config, task: Task) -> Vec<String> {
@@ -278,11 +290,16 @@ fn recipes_keep_their_parts_in_small() {
             if task == Task::Chain {
                 parts.retain(|part| part != "n-step returns");
             }
-            assert_eq!(deepq::config::parts(&config(recipe.name, task)), parts, "{} {task:?}", recipe.name);
+            assert_eq!(
+                deepq::config::parts(&config(recipe.name, task, &[])),
+                parts,
+                "{} {task:?}",
+                recipe.name
+            );
         }
     }
     let registry = registry(Task::Chain, &Arc::default());
-    let spec = network_spec_of(&config("rainbow", Task::Chain), &registry).unwrap();
+    let spec = network_spec_of(&config("rainbow", Task::Chain, &[]), &registry).unwrap();
     let Some(LayerSpec::Dueling { value, .. }) = spec.layers.last() else { panic!("{spec:?}") };
     assert!(matches!(value[0], LayerSpec::NoisyLinear { .. }), "{spec:?}");
 }

@@ -52,8 +52,8 @@ impl<E: Env> FrameStack<E> {
         Ok(Self { env, spec, frame_len, ring, oldest: 0 })
     }
 
-    /// The same with `padding` in the place of frames before an episode's first. Zeros count as within the bounds of
-    /// the observations, whose lowest and highest values are as far apart then as to hold them.
+    /// The same with `padding` in the place of frames before an episode's first. With zeros, the bounds of all frames
+    /// but the newest are widened where they leave zero out.
     pub fn padded(mut self, padding: StackPadding) -> Self {
         self.spec.stack_padding = padding;
         if let (StackPadding::Zero, Space::Box(space)) = (padding, &mut self.spec.observation_space) {
