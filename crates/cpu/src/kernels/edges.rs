@@ -1,5 +1,7 @@
 //! Where rows become panels and panels become rows: observations, outputs, and gradients by outputs.
 
+use std::ops::Range;
+
 use super::dispatch::Operation;
 use super::image::Flatten;
 use super::simd::Simd;
@@ -73,6 +75,8 @@ pub(super) struct FlattenPanels<'a> {
     /// The first panel.
     pub(super) panels: *mut f32,
     pub(super) rows: usize,
+    /// Only the panels that begin with one of these.
+    pub(super) samples: Range<usize>,
 }
 
 impl Operation for FlattenPanels<'_> {
@@ -82,9 +86,23 @@ impl Operation for FlattenPanels<'_> {
     unsafe fn run<S: Simd>(self) {
         let mut panels = Panels::new(self.rows);
         while let Some(panel) = panels.step::<S>() {
-            // SAFETY: the maker vouches for the images and the panels.
-            unsafe { self.flatten.panel::<S>(self.panels, panel, self.worker) }
+            if self.samples.contains(&panel.start) {
+                // SAFETY: the maker vouches for the images and the panels.
+                unsafe { self.flatten.panel::<S>(self.panels, panel, self.worker) }
+            }
         }
+    }
+}
+
+/// Rows of the widest panel.
+pub(super) struct WidestPanel;
+
+impl Operation for WidestPanel {
+    type Output = usize;
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) -> usize {
+        S::LANES * S::MAX_VECTORS
     }
 }
 

@@ -1,9 +1,11 @@
 //! Whole passes: the buffers they need, and how a team goes through them.
 
+use std::ops::Range;
+
 use deepq_core::Observation;
 
 use super::Kernels;
-use super::edges::{FlattenPanels, LoadGradients, LoadPanels, Outputs, StoreOutputs};
+use super::edges::{FlattenPanels, LoadGradients, LoadPanels, Outputs, StoreOutputs, WidestPanel};
 use super::image::{ImageBackward, ImagePass};
 use super::noise::Apply;
 use super::panels::{BackwardPass, PanelPass};
@@ -241,9 +243,13 @@ impl Kernels {
             unsafe {
                 if let Some(image) = &program.image {
                     let of = image_pass(program, image, weights, batch);
-                    let flatten = self.images(&of, sizes, keep_images, (images, last), worker);
-                    worker.wait();
-                    self.run(FlattenPanels { flatten, worker, panels: slots, rows: sizes.rows[0] });
+                    let rows = sizes.rows[0];
+                    for group in self.groups(rows, worker) {
+                        let samples = group.clone();
+                        let flatten = self.images(&of, group, keep_images, (images, last), worker);
+                        worker.wait();
+                        self.run(FlattenPanels { flatten, worker, panels: slots, rows, samples });
+                    }
                 } else {
                     let (features, divisors) = (program.slots[0].features, program.divisors.as_deref());
                     let batch = sizes.rows[0];
@@ -258,17 +264,25 @@ impl Kernels {
         });
     }
 
-    /// A worker's share of the samples through the steps over images. Gives where the last slots stand.
+    /// The samples that go from images to panels, or back, together: a worker alone takes a panel at a time, while
+    /// what it has made is in the cache; several share all.
+    fn groups(&self, rows: usize, worker: Worker<'_>) -> impl Iterator<Item = Range<usize>> {
+        // SAFETY: there are no pointers inside.
+        let panel = if worker.count == 1 { unsafe { self.code.run(WidestPanel) } } else { rows.max(1) };
+        (0..rows).step_by(panel).map(move |first| first..rows.min(first + panel))
+    }
+
+    /// A worker's share of some samples through the steps over images. Gives where the last slots of all stand.
     unsafe fn images(
         &self,
         pass: &ImagePass<'_>,
-        sizes: Sizes,
+        samples: Range<usize>,
         keep: bool,
         (images, last): (*mut f32, *mut f32),
         worker: Worker<'_>,
     ) -> super::image::Flatten {
         let (sample_len, slot) = (pass.program.sample_len, pass.program.last());
-        for sample in worker.share(sizes.rows[0], 1) {
+        for sample in worker.share(samples.len(), 1).map(|index| samples.start + index) {
             // SAFETY: the caller vouches for the images; each worker has slots of its own.
             unsafe {
                 let slots = images.add(if keep { sample } else { worker.index } * sample_len);
@@ -338,18 +352,20 @@ impl Kernels {
                 }
                 let flatten = image.flatten(d_last, image.last().len());
                 let (panels, rows) = (d_slots, sizes.rows[0]);
-                self.run(FlattenPanels { flatten: flatten.back(), worker, panels, rows });
-                worker.wait();
                 let back = ImageBackward {
                     pass: image_pass(program, image, weights, batch),
-                    samples: sizes.rows[0],
                     slots: images,
                     d_last,
                     d_slots: d_images,
                     transposed,
                     gradient,
                 };
-                back.run(self.code, worker);
+                for samples in self.groups(rows, worker) {
+                    let group = samples.clone();
+                    self.run(FlattenPanels { flatten: flatten.back(), worker, panels, rows, samples });
+                    worker.wait();
+                    back.run(self.code, group, worker);
+                }
             }
         });
         self.spectral_gradient(program, weights.normalized, gradient);

@@ -5,6 +5,8 @@ mod norm;
 mod pointwise;
 mod pool;
 
+use std::ops::Range;
+
 use deepq_core::Observation;
 use deepq_core::network::InputShape;
 
@@ -245,7 +247,6 @@ impl Flatten {
 #[derive(Clone, Copy)]
 pub(super) struct ImageBackward<'a> {
     pub(super) pass: ImagePass<'a>,
-    pub(super) samples: usize,
     /// The slots of all samples.
     pub(super) slots: *const f32,
     /// The gradients by the last slot of all samples, one after the other.
@@ -259,15 +260,18 @@ pub(super) struct ImageBackward<'a> {
 }
 
 impl ImageBackward<'_> {
-    /// The gradient by all parameters. The samples go in groups, one for each worker: first each worker takes its
-    /// sample backwards, then all of them add what the group's samples say of the filters, in their order.
-    pub(super) unsafe fn run(&self, code: Code, worker: Worker<'_>) {
+    /// What `samples` say of the gradient by all parameters, added to what those before have said. The samples go in
+    /// groups, one for each worker: first each worker takes its sample backwards, then all of them add what the group's
+    /// samples say of the filters, in their order.
+    pub(super) unsafe fn run(&self, code: Code, samples: Range<usize>, worker: Worker<'_>) {
         // SAFETY: the maker's word; workers write parts of their own.
         unsafe {
-            code.run(TransposeFilters { of: self, worker });
-            worker.wait();
-            for first in (0..self.samples).step_by(worker.count) {
-                let group = first..(first + worker.count).min(self.samples);
+            if samples.start == 0 {
+                code.run(TransposeFilters { of: self, worker });
+                worker.wait();
+            }
+            for first in samples.clone().step_by(worker.count) {
+                let group = first..(first + worker.count).min(samples.end);
                 if first + worker.index < group.end {
                     code.run(BackwardSample { of: self, sample: first + worker.index, slot: worker.index });
                 }
@@ -390,7 +394,7 @@ unsafe fn step_back<S: Simd>(of: &ImageBackward<'_>, step: &ImageStep, slots: *c
 /// What a group of samples says of the parameters.
 struct AddGradients<'a> {
     of: &'a ImageBackward<'a>,
-    group: std::ops::Range<usize>,
+    group: Range<usize>,
     worker: Worker<'a>,
 }
 
