@@ -213,6 +213,10 @@ mod tests {
                 let again = Config::from_toml(&config.to_toml(), "config.toml").unwrap();
                 assert_eq!(config, again, "{} in {env}", recipe.name);
                 assert!(parts(&config).len() >= 2, "{} in {env}", recipe.name);
+                let registry = deepq_envs::Registry::builtin();
+                if let Err(error) = crate::network_spec_of(&config, &registry) {
+                    panic!("{} in {env}: {error}", recipe.name);
+                }
             }
         }
     }

@@ -41,7 +41,7 @@ pub(super) fn run_algos(
     let runs: Vec<RunSummary> = runs.into_iter().flatten().collect();
     if !is_whole {
         let json = json!({ "groups": [], "improvement": [], "warnings": [], "runs": runs });
-        output.result(&json, &stopped(&runs))?;
+        output.result(&json, &format!("{}\n{}", stopped(&runs), left(requests.len(), &runs)))?;
         return Ok(interrupt.exit_code().unwrap_or(ExitCode::SUCCESS));
     }
     let paths: Vec<PathBuf> = runs.iter().map(|run| run.run.clone()).collect();
@@ -50,6 +50,19 @@ pub(super) fn run_algos(
     told.json["runs"] = json!(runs);
     output.result(&told.json, &told.text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a study that was stopped leaves, and how what is finished can be compared.
+fn left(planned: usize, runs: &[RunSummary]) -> String {
+    let finished: Vec<&RunSummary> = runs.iter().filter(|run| run.eval.is_some()).collect();
+    let count = format!("{} of {planned} runs finished, {} not begun", finished.len(), planned - runs.len());
+    match finished.is_empty() {
+        true => count,
+        false => {
+            let folders: Vec<String> = finished.iter().map(|run| run.run.display().to_string()).collect();
+            format!("{count}; to compare those that finished:\ndeepq compare {}", folders.join(" "))
+        }
+    }
 }
 
 /// All that can be known to be wrong before the first run begins.

@@ -27,7 +27,7 @@ pub(crate) fn run(args: &Train, output: &Output) -> Result<ExitCode, Failure> {
     Registry::builtin().make(&args.env).map_err(|error| ConfigError::from_make("ENV", &error))?;
     let mut requests = match &args.algo[..] {
         [] => vec![request(args, None)?],
-        algos => algos.iter().map(|algo| request(args, Some(algo))).collect::<Result<_, _>>()?,
+        algos => algos.iter().map(|algo| request(args, Some(algo.trim()))).collect::<Result<_, _>>()?,
     };
     let interrupt = Interrupt::watch()?;
     for request in &mut requests {
@@ -45,7 +45,13 @@ fn request(args: &Train, algo: Option<&str>) -> Result<TrainRequest, Failure> {
     let mut set = args.set.clone();
     set.extend(args.env_steps.map(|env_steps| format!("stop={{env_steps={env_steps}}}")));
     set.extend(args.episodes.map(|episodes| format!("stop={{episodes={episodes}}}")));
-    let (mut config, preset) = Config::resolve(&args.env, args.preset.as_deref(), algo, &set)?;
+    let several = args.algo.len() > 1;
+    let of_which = |error: ConfigError| match algo.filter(|_| several) {
+        Some(algo) => ConfigError { place: format!("--algo {algo}: {}", error.place), ..error },
+        None => error,
+    };
+    let (mut config, preset) =
+        Config::resolve(&args.env, args.preset.as_deref(), algo, &set).map_err(of_which)?;
     config.engine.threads = args.threads.unwrap_or(config.engine.threads);
     let mut request = TrainRequest::new(config, preset.name, args.seed);
     request.out = args.out.clone();
