@@ -63,26 +63,19 @@ struct Region {
     len: usize,
 }
 
-/// Regions whose statistics are worked out side by side, since a square root and two divisions take long one after the
-/// other.
-const AT_ONCE: usize = 8;
-
-/// The regions that are normalized by themselves, up to [`AT_ONCE`] of a row together: the first of them, and how many
-/// there are, one column further each.
+/// The regions that are normalized by themselves.
 #[inline(always)]
-fn groups(weights: Weights, slot: ImageSlot) -> impl Iterator<Item = (Region, usize)> {
-    let (rows, columns) = match weights {
-        Weights::All => (1, 1),
-        Weights::Channels => (slot.height, slot.width),
+fn regions(weights: Weights, slot: ImageSlot) -> impl Iterator<Item = Region> {
+    let count = match weights {
+        Weights::All => 1,
+        Weights::Channels => slot.height * slot.width,
     };
-    (0..rows).flat_map(move |row| {
-        (0..columns).step_by(AT_ONCE).map(move |column| {
-            let first = match weights {
-                Weights::All => Region { rows: 0..slot.height, column: 0, len: slot.width * slot.pixel },
-                Weights::Channels => Region { rows: row..row + 1, column, len: slot.pixel },
-            };
-            (first, AT_ONCE.min(columns - column))
-        })
+    (0..count).map(move |index| match weights {
+        Weights::All => Region { rows: 0..slot.height, column: 0, len: slot.width * slot.pixel },
+        Weights::Channels => {
+            let (row, column) = (index / slot.width, index % slot.width);
+            Region { rows: row..row + 1, column, len: slot.pixel }
+        }
     })
 }
 
@@ -167,50 +160,6 @@ impl<H: Simd> Terms<H> for Squares<H> {
     }
 }
 
-/// Means and `1/√(variance + epsilon)` of the regions of a group.
-struct Statistics {
-    means: [f32; AT_ONCE],
-    reciprocals: [f32; AT_ONCE],
-    /// Elements of a region.
-    count: f32,
-}
-
-impl Statistics {
-    #[inline(always)]
-    unsafe fn of<H: Simd>(
-        slot: ImageSlot,
-        (first, regions): (&Region, usize),
-        slots: *const f32,
-        epsilon: f32,
-    ) -> Self {
-        let count = (first.rows.len() * (first.len / slot.pixel) * slot.channels) as f32;
-        let (mut means, mut reciprocals) = ([0.0; AT_ONCE], [0.0; AT_ONCE]);
-        // SAFETY: the caller vouches for the slots.
-        unsafe {
-            for index in 0..regions {
-                let elements = Elements { slot, slots, column: first.column + index };
-                [means[index], _] = sums::<H>(first, elements);
-            }
-            for lane in (0..AT_ONCE).step_by(H::LANES) {
-                let means = means.as_mut_ptr().add(lane);
-                H::store(means, H::divide(H::load(means), H::splat(count)));
-            }
-            for index in 0..regions {
-                let elements = Elements { slot, slots, column: first.column + index };
-                let squares = Squares { elements, mean: H::splat(means[index]) };
-                [reciprocals[index], _] = sums::<H>(first, squares);
-            }
-            for lane in (0..AT_ONCE).step_by(H::LANES) {
-                let squares = reciprocals.as_mut_ptr().add(lane);
-                let variance = H::divide(H::load(squares), H::splat(count));
-                let root = H::square_root(H::add(variance, H::splat(epsilon)));
-                H::store(squares, H::divide(H::splat(1.0), root));
-            }
-        }
-        Self { means, reciprocals, count }
-    }
-}
-
 /// A region's mean and `1/√(variance + epsilon)`, and where its numbers come from.
 struct Normal<H: Simd> {
     elements: Elements,
@@ -220,14 +169,17 @@ struct Normal<H: Simd> {
 }
 
 impl<H: Simd> Normal<H> {
-    /// Of region `index` of a group, which begins at `column`.
     #[inline(always)]
-    unsafe fn new(slot: ImageSlot, column: usize, slots: *const f32, of: &Statistics, index: usize) -> Self {
-        let elements = Elements { slot, slots, column };
-        // SAFETY: no pointers are followed; the set is there.
+    unsafe fn new(slot: ImageSlot, region: &Region, slots: *const f32, epsilon: f32) -> Self {
+        let count = (region.rows.len() * (region.len / slot.pixel) * slot.channels) as f32;
+        let elements = Elements { slot, slots, column: region.column };
+        // SAFETY: the caller vouches for the slots.
         unsafe {
-            let (mean, reciprocal) = (H::splat(of.means[index]), H::splat(of.reciprocals[index]));
-            Self { elements, mean, reciprocal, count: of.count }
+            let [sum, _] = sums::<H>(region, elements);
+            let mean = H::splat(sum / count);
+            let [squares, _] = sums::<H>(region, Squares { elements, mean });
+            let reciprocal = H::splat(1.0 / (squares / count + epsilon).sqrt());
+            Self { elements, mean, reciprocal, count }
         }
     }
 
@@ -250,9 +202,9 @@ macro_rules! norms {
             output: ImageSlot,
             slots: *mut f32,
         ) {
-            for group in groups($weights, input) {
+            for region in regions($weights, input) {
                 // SAFETY: the caller's word.
-                unsafe { forward::<S::Half>($weights, norm, parameters, [input, output], slots, group) }
+                unsafe { forward::<S::Half>($weights, norm, parameters, [input, output], slots, &region) }
             }
         }
 
@@ -265,10 +217,10 @@ macro_rules! norms {
             slots: *const f32,
             d_slots: *mut f32,
         ) {
-            for group in groups($weights, input) {
+            for region in regions($weights, input) {
                 let buffers = (slots, d_slots);
                 // SAFETY: the caller's word.
-                unsafe { backward::<S::Half>($weights, norm, parameters, [input, output], buffers, group) }
+                unsafe { backward::<S::Half>($weights, norm, parameters, [input, output], buffers, &region) }
             }
         }
 
@@ -282,8 +234,8 @@ macro_rules! norms {
             d_slots: *const f32,
             goes_on: bool,
         ) {
-            for (number, group) in groups($weights, input).enumerate() {
-                let (buffers, goes_on) = ((slots, d_slots), goes_on || number > 0);
+            for (index, region) in regions($weights, input).enumerate() {
+                let (buffers, goes_on) = ((slots, d_slots), goes_on || index > 0);
                 // SAFETY: the caller's word.
                 unsafe {
                     add_parameters::<S::Half>(
@@ -292,7 +244,7 @@ macro_rules! norms {
                         gradient,
                         [input, output],
                         buffers,
-                        group,
+                        &region,
                         goes_on,
                     )
                 }
@@ -311,23 +263,19 @@ unsafe fn forward<H: Simd>(
     parameters: *const f32,
     [input, output]: [ImageSlot; 2],
     slots: *mut f32,
-    (region, regions): (Region, usize),
+    region: &Region,
 ) {
-    debug_assert_eq!(input.pixel, output.pixel, "a norm changes no layout");
     // SAFETY: the caller vouches for the slots and the parameters.
     unsafe {
-        let statistics = Statistics::of::<H>(input, (&region, regions), slots, norm.epsilon);
-        for number in 0..regions {
-            let column = region.column + number;
-            let normal = Normal::<H>::new(input, column, slots, &statistics, number);
-            for row in region.rows.clone() {
-                let first = weights.row(input, row);
-                let (weight, bias) = (parameters.add(norm.weight + first), parameters.add(norm.bias + first));
-                let to = slots.add(output.at(row, column));
-                for index in (0..region.len).step_by(H::LANES) {
-                    let (weight, bias) = (H::load(weight.add(index)), H::load(bias.add(index)));
-                    H::store(to.add(index), H::multiply_add(normal.at(row, index), weight, bias));
-                }
+        debug_assert_eq!(input.pixel, output.pixel, "a norm changes no layout");
+        let normal = Normal::<H>::new(input, region, slots, norm.epsilon);
+        for row in region.rows.clone() {
+            let first = weights.row(input, row);
+            let (weight, bias) = (parameters.add(norm.weight + first), parameters.add(norm.bias + first));
+            let to = slots.add(output.at(row, region.column));
+            for index in (0..region.len).step_by(H::LANES) {
+                let (weight, bias) = (H::load(weight.add(index)), H::load(bias.add(index)));
+                H::store(to.add(index), H::multiply_add(normal.at(row, index), weight, bias));
             }
         }
     }
@@ -376,28 +324,23 @@ unsafe fn backward<H: Simd>(
     parameters: *const f32,
     [input, output]: [ImageSlot; 2],
     (slots, d_slots): (*const f32, *mut f32),
-    (region, regions): (Region, usize),
+    region: &Region,
 ) {
-    debug_assert_eq!(input.pixel, output.pixel, "a norm changes no layout");
     // SAFETY: the caller vouches for the slots and the parameters.
     unsafe {
-        let statistics = Statistics::of::<H>(input, (&region, regions), slots, norm.epsilon);
-        for number in 0..regions {
-            let column = region.column + number;
-            let normal = Normal::<H>::new(input, column, slots, &statistics, number);
-            let d_output = Elements { slot: output, slots: d_slots, column };
-            let weighted = Weighted { weights, norm, parameters, d_output };
-            let [plain, along] = sums::<H>(&region, Projections { weighted: &weighted, normal: &normal });
-            let (plain, along) = (H::splat(plain / normal.count), H::splat(along / normal.count));
-            for row in region.rows.clone() {
-                let to = d_slots.add(input.at(row, column));
-                for index in (0..region.len).step_by(H::LANES) {
-                    let difference = H::subtract(weighted.at::<H>(row, index), plain);
-                    let difference = H::subtract(difference, H::multiply(normal.at(row, index), along));
-                    let d_x = H::multiply(normal.reciprocal, difference);
-                    let d_x = without_padding::<H>(input, index, d_x);
-                    H::store(to.add(index), H::add(H::load(to.add(index)), d_x));
-                }
+        let normal = Normal::<H>::new(input, region, slots, norm.epsilon);
+        let d_output = Elements { slot: output, slots: d_slots, column: region.column };
+        let weighted = Weighted { weights, norm, parameters, d_output };
+        let [plain, along] = sums::<H>(region, Projections { weighted: &weighted, normal: &normal });
+        let (plain, along) = (H::splat(plain / normal.count), H::splat(along / normal.count));
+        for row in region.rows.clone() {
+            let to = d_slots.add(input.at(row, region.column));
+            for index in (0..region.len).step_by(H::LANES) {
+                let difference = H::subtract(weighted.at::<H>(row, index), plain);
+                let difference = H::subtract(difference, H::multiply(normal.at(row, index), along));
+                let d_x = H::multiply(normal.reciprocal, difference);
+                let d_x = without_padding::<H>(input, index, d_x);
+                H::store(to.add(index), H::add(H::load(to.add(index)), d_x));
             }
         }
     }
@@ -410,29 +353,25 @@ unsafe fn add_parameters<H: Simd>(
     gradient: *mut f32,
     [input, output]: [ImageSlot; 2],
     (slots, d_slots): (*const f32, *const f32),
-    (region, regions): (Region, usize),
+    region: &Region,
     goes_on: bool,
 ) {
     // SAFETY: the caller vouches for the slots and the gradient.
     unsafe {
-        let statistics = Statistics::of::<H>(input, (&region, regions), slots, norm.epsilon);
-        for number in 0..regions {
-            let column = region.column + number;
-            let normal = Normal::<H>::new(input, column, slots, &statistics, number);
-            let d_output = Elements { slot: output, slots: d_slots, column };
-            for row in region.rows.clone() {
-                let first = weights.row(input, row);
-                let (d_weight, d_bias) = (gradient.add(norm.weight + first), gradient.add(norm.bias + first));
-                for index in (0..region.len).step_by(H::LANES) {
-                    let (d_weight, d_bias) = (d_weight.add(index), d_bias.add(index));
-                    let (mut weight_sum, mut bias_sum) = (H::splat(0.0), H::splat(0.0));
-                    if goes_on || number > 0 {
-                        (weight_sum, bias_sum) = (H::load(d_weight), H::load(d_bias));
-                    }
-                    let d_y = d_output.at::<H>(row, index);
-                    H::store(d_weight, H::multiply_add(d_y, normal.at(row, index), weight_sum));
-                    H::store(d_bias, H::add(bias_sum, d_y));
+        let normal = Normal::<H>::new(input, region, slots, norm.epsilon);
+        let d_output = Elements { slot: output, slots: d_slots, column: region.column };
+        for row in region.rows.clone() {
+            let first = weights.row(input, row);
+            let (d_weight, d_bias) = (gradient.add(norm.weight + first), gradient.add(norm.bias + first));
+            for index in (0..region.len).step_by(H::LANES) {
+                let (d_weight, d_bias) = (d_weight.add(index), d_bias.add(index));
+                let (mut weight_sum, mut bias_sum) = (H::splat(0.0), H::splat(0.0));
+                if goes_on {
+                    (weight_sum, bias_sum) = (H::load(d_weight), H::load(d_bias));
                 }
+                let d_y = d_output.at::<H>(row, index);
+                H::store(d_weight, H::multiply_add(d_y, normal.at(row, index), weight_sum));
+                H::store(d_bias, H::add(bias_sum, d_y));
             }
         }
     }
