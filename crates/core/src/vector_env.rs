@@ -53,8 +53,8 @@ impl VectorEnv {
                 first.id, first.observation_space
             )));
         };
-        if let Some(other) = envs.iter().map(|env| env.spec()).find(|spec| !is_alike(spec, &first)) {
-            return Err(EnvError::new(difference(&first, other)));
+        if let Some(differs) = envs.iter().find_map(|env| difference(&first, env.spec())) {
+            return Err(EnvError::new(differs));
         }
         let (count, observation_len, element) = (envs.len(), space.len(), space.element);
         check_numbers(&first, observation_len)?;
@@ -265,26 +265,21 @@ impl VectorEnv {
     }
 }
 
-/// Whether environments may stand side by side: with the same observations and actions.
-fn is_alike(one: &EnvSpec, other: &EnvSpec) -> bool {
-    one.observation_space == other.observation_space
-        && (one.stacked_frames, one.stack_padding) == (other.stacked_frames, other.stack_padding)
-        && (one.actions, one.action_masks) == (other.actions, other.action_masks)
-}
-
-/// What keeps two environments from standing side by side.
-fn difference(one: &EnvSpec, other: &EnvSpec) -> String {
+/// What keeps two environments from standing side by side; `None` where nothing does.
+fn difference(one: &EnvSpec, other: &EnvSpec) -> Option<String> {
+    let frames = |spec: &EnvSpec| format!("{} padded by {:?}", spec.stacked_frames, spec.stack_padding);
     let differs = if one.observation_space != other.observation_space {
         format!("observations ({:?} and {:?})", one.observation_space, other.observation_space)
     } else if one.actions != other.actions {
         format!("the number of actions ({} and {})", one.actions, other.actions)
     } else if one.action_masks != other.action_masks {
         format!("whether they give action masks ({} and {})", one.action_masks, other.action_masks)
-    } else {
-        let frames = |spec: &EnvSpec| format!("{} padded by {:?}", spec.stacked_frames, spec.stack_padding);
+    } else if (one.stacked_frames, one.stack_padding) != (other.stacked_frames, other.stack_padding) {
         format!("stacked frames ({} and {})", frames(one), frames(other))
+    } else {
+        return None;
     };
-    format!("{} and {} differ in {differs}; all copies must be alike", one.id, other.id)
+    Some(format!("{} and {} differ in {differs}; all copies must be alike", one.id, other.id))
 }
 
 /// Refuses a spec that no memory and no network can be made for.

@@ -85,8 +85,8 @@ impl Operation for FlattenPanels<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let mut panels = Panels::new(self.rows);
-        while let Some(panel) = panels.step::<S>() {
-            if self.samples.contains(&panel.start) {
+        while let Some(panel) = panels.step::<S>().filter(|panel| panel.start < self.samples.end) {
+            if panel.start >= self.samples.start {
                 // SAFETY: the maker vouches for the images and the panels.
                 unsafe { self.flatten.panel::<S>(self.panels, panel, self.worker) }
             }

@@ -1,9 +1,6 @@
 //! Observations of any space as one vector.
 
-use deepq_core::{
-    BoxSpace, ElementKind, Env, EnvError, EnvSpec, ObservationMut, Space, StateError, StateReader,
-    StateWriter, Step,
-};
+use deepq_core::{BoxSpace, ElementKind, Env, EnvError, EnvSpec, ObservationMut, Space, Step};
 
 /// Gives the observations of any space as a vector that a network can take, as `gymnasium.spaces.flatten` and
 /// Stable-Baselines3 do.
@@ -184,15 +181,7 @@ impl<E: Env> Env for FlattenObservation<E> {
         self.flatten(observation, |env, observation| env.step(action, observation))
     }
 
-    forward_to_inner!(env: begin_step, steps_elsewhere, action_mask, episode_statistics, render);
-
-    fn save_state(&self, state: &mut StateWriter) {
-        self.env.save_state(state);
-    }
-
-    fn load_state(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
-        self.env.load_state(state)
-    }
+    forward_to_inner!(env: begin_step, steps_elsewhere, action_mask, episode_statistics, render, state);
 }
 
 #[cfg(test)]

@@ -10,6 +10,27 @@ macro_rules! forward_to_inner {
             self.$inner.spec()
         }
     };
+    (@ $inner:ident reset) => {
+        fn reset(
+            &mut self,
+            seed: Option<u64>,
+            observation: deepq_core::ObservationMut<'_>,
+        ) -> Result<(), deepq_core::EnvError> {
+            self.$inner.reset(seed, observation)
+        }
+    };
+    (@ $inner:ident state) => {
+        fn save_state(&self, state: &mut deepq_core::StateWriter) {
+            self.$inner.save_state(state);
+        }
+
+        fn load_state(
+            &mut self,
+            state: &mut deepq_core::StateReader<'_>,
+        ) -> Result<(), deepq_core::StateError> {
+            self.$inner.load_state(state)
+        }
+    };
     (@ $inner:ident begin_step) => {
         fn begin_step(&mut self, action: usize) {
             self.$inner.begin_step(action);

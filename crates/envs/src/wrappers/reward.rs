@@ -1,6 +1,6 @@
 //! Rewards changed on their way to the agent.
 
-use deepq_core::{Env, EnvError, ObservationMut, StateError, StateReader, StateWriter, Step};
+use deepq_core::{Env, EnvError, ObservationMut, Step};
 
 /// Keeps every reward within bounds.
 ///
@@ -36,25 +36,13 @@ pub(super) fn check_bounds(low: f64, high: f64) -> Result<(), EnvError> {
 }
 
 impl<E: Env> Env for ClipReward<E> {
-    fn reset(&mut self, seed: Option<u64>, observation: ObservationMut<'_>) -> Result<(), EnvError> {
-        self.env.reset(seed, observation)
-    }
-
     #[inline]
     fn step(&mut self, action: usize, observation: ObservationMut<'_>) -> Result<Step, EnvError> {
         let step = self.env.step(action, observation)?;
         Ok(Step { reward: step.reward.clamp(self.low, self.high), ..step })
     }
 
-    forward_to_inner!(env: spec, begin_step, steps_elsewhere, action_mask, episode_statistics, render);
-
-    fn save_state(&self, state: &mut StateWriter) {
-        self.env.save_state(state);
-    }
-
-    fn load_state(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
-        self.env.load_state(state)
-    }
+    forward_to_inner!(env: spec, begin_step, steps_elsewhere, action_mask, episode_statistics, render, state, reset);
 }
 
 /// Multiplies every reward by a factor.
@@ -87,25 +75,13 @@ pub(super) fn check_factor(factor: f64) -> Result<(), EnvError> {
 }
 
 impl<E: Env> Env for ScaleReward<E> {
-    fn reset(&mut self, seed: Option<u64>, observation: ObservationMut<'_>) -> Result<(), EnvError> {
-        self.env.reset(seed, observation)
-    }
-
     #[inline]
     fn step(&mut self, action: usize, observation: ObservationMut<'_>) -> Result<Step, EnvError> {
         let step = self.env.step(action, observation)?;
         Ok(Step { reward: step.reward * self.factor, ..step })
     }
 
-    forward_to_inner!(env: spec, begin_step, steps_elsewhere, action_mask, episode_statistics, render);
-
-    fn save_state(&self, state: &mut StateWriter) {
-        self.env.save_state(state);
-    }
-
-    fn load_state(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
-        self.env.load_state(state)
-    }
+    forward_to_inner!(env: spec, begin_step, steps_elsewhere, action_mask, episode_statistics, render, state, reset);
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Every action allowed, whatever the environment says.
 
-use deepq_core::{Env, EnvError, EnvSpec, ObservationMut, StateError, StateReader, StateWriter, Step};
+use deepq_core::{Env, EnvError, EnvSpec, ObservationMut, Step};
 
 /// Keeps an environment's [action masks](Env::action_mask) to itself: who acts in it may take every action, and learns
 /// by itself which ones lead nowhere, as with libraries that know no masks.
@@ -27,10 +27,6 @@ impl<E: Env> Env for WithoutActionMasks<E> {
         &self.spec
     }
 
-    fn reset(&mut self, seed: Option<u64>, observation: ObservationMut<'_>) -> Result<(), EnvError> {
-        self.env.reset(seed, observation)
-    }
-
     #[inline]
     fn step(&mut self, action: usize, observation: ObservationMut<'_>) -> Result<Step, EnvError> {
         self.env.step(action, observation)
@@ -40,15 +36,7 @@ impl<E: Env> Env for WithoutActionMasks<E> {
         None
     }
 
-    forward_to_inner!(env: begin_step, steps_elsewhere, episode_statistics, render);
-
-    fn save_state(&self, state: &mut StateWriter) {
-        self.env.save_state(state);
-    }
-
-    fn load_state(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
-        self.env.load_state(state)
-    }
+    forward_to_inner!(env: begin_step, steps_elsewhere, episode_statistics, render, state, reset);
 }
 
 #[cfg(test)]
