@@ -12,6 +12,16 @@ pub enum ElementKind {
     U8,
 }
 
+impl ElementKind {
+    /// Bytes of an element.
+    pub const fn bytes(self) -> u64 {
+        match self {
+            Self::F32 => 4,
+            Self::U8 => 1,
+        }
+    }
+}
+
 /// A set of arrays of one shape, each element within its own bounds (Gymnasium's `Box`).
 #[derive(Clone, Debug, PartialEq)]
 pub struct BoxSpace {

@@ -29,17 +29,9 @@ pub(super) const NUMBERS: u64 = 1 << 31;
 /// Slots of an empty queue.
 const FIRST_SLOTS: usize = 64;
 
-/// Bytes of an element.
-pub(super) fn element_bytes(element: ElementKind) -> u64 {
-    match element {
-        ElementKind::F32 => 4,
-        ElementKind::U8 => 1,
-    }
-}
-
 /// Bytes of so many slots.
 fn bytes_of(slots: u64, element: ElementKind, observation_len: usize, mask_len: usize) -> u64 {
-    let observation = (observation_len as u64).saturating_mul(element_bytes(element));
+    let observation = (observation_len as u64).saturating_mul(element.bytes());
     slots.saturating_mul(observation.saturating_add(mask_bytes(mask_len) as u64))
 }
 

@@ -1,7 +1,7 @@
 //! The ring of transitions and the observations they share.
 
 use super::batch::Batch;
-use super::finals::{self, Finals, NUMBERS, element_bytes};
+use super::finals::{self, Finals, NUMBERS};
 use super::masks::{Masks, mask_bytes};
 use crate::{
     ElementKind, Observation, ObservationBuffer, ObservationRef, StackPadding, StateError, StateReader,
@@ -71,7 +71,7 @@ impl ReplayStoreConfig {
 
     fn bytes_without_finals(&self) -> u64 {
         let frame_len = (self.observation_len / self.stacked_frames.max(1)) as u64;
-        let frame_bytes = frame_len.saturating_mul(element_bytes(self.element));
+        let frame_bytes = frame_len.saturating_mul(self.element.bytes());
         let places = self.rows().saturating_mul(self.envs as u64);
         let place_bytes = frame_bytes
             .saturating_add(mask_bytes(self.mask_len()) as u64)

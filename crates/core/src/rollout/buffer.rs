@@ -53,11 +53,7 @@ impl RolloutBuffer {
 
     /// How many bytes of memory a buffer for `steps` steps in each of `envs` environments takes.
     pub fn bytes((steps, envs): (usize, usize), element: ElementKind, observation_len: usize) -> u64 {
-        let element_bytes = match element {
-            ElementKind::F32 => 4,
-            ElementKind::U8 => 1,
-        };
-        let observation_bytes = (observation_len as u64).saturating_mul(element_bytes);
+        let observation_bytes = (observation_len as u64).saturating_mul(element.bytes());
         let transitions = (steps as u64).saturating_mul(envs as u64);
         transitions.saturating_mul(observation_bytes.saturating_add(TRANSITION_BYTES))
     }
