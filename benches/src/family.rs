@@ -4,10 +4,11 @@ use std::error::Error;
 
 use deepq::Config;
 use deepq::config::algorithms;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::machine::{read_result, write_result};
-use crate::presets::{over_seeds, tell};
+use crate::machine::{lock_result, read_result, write_result};
+use crate::presets::{Seed, over_seeds, tell};
 
 const NAME: &str = "family";
 
@@ -49,39 +50,64 @@ impl Request {
     }
 }
 
-/// Runs the study. A recipe's figures are written as soon as some seeds are done, in the place of its earlier ones.
+/// Runs the study. A recipe's figures are written as soon as some seeds are done, in the place of its earlier ones;
+/// seeds that are there already with the same settings are not trained again.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     let request = Request::parse(arguments)?;
     for env in &request.envs {
         for recipe in &request.recipes {
-            let (config, _) = Config::resolve(env, None, Some(recipe), &request.settings())?;
-            let steps = request.env_steps.map_or(String::new(), |steps| format!(" --env-steps {steps}"));
-            let command = format!("cargo xtask study {NAME} {env} {recipe}{steps}");
-            let limit = config.stop.env_steps;
-            let mut keep = |entry: &Value| {
-                let mut entry = entry.clone();
-                entry["env_steps_limit"] = json!(limit);
-                let all = with_entry(read_result(NAME)?, entry);
-                Ok(write_result(NAME, &format!("cargo xtask study {NAME}"), all)?)
-            };
-            tell(&over_seeds(config, (env, recipe), &command, request.seeds, &mut keep)?);
+            run_recipe(&request, env, recipe)?;
         }
     }
     Ok(())
 }
 
-/// `all` with `entry` in the place of the earlier one of the same recipe, by environment and in the recipes' order.
+fn run_recipe(request: &Request, env: &str, recipe: &str) -> Result<(), Box<dyn Error>> {
+    let (config, _) = Config::resolve(env, None, Some(recipe), &request.settings())?;
+    let (limit, settings) = (config.stop.env_steps, config.to_toml());
+    let done = seeds_done(read_result(NAME)?, (env, recipe), &settings, request.seeds);
+    if done.len() as u64 == request.seeds {
+        println!("{env}/{recipe}: all {} seeds are there", request.seeds);
+        return Ok(());
+    }
+    let mut keep = |entry: &Value| {
+        let mut entry = entry.clone();
+        entry["env_steps_limit"] = json!(limit);
+        entry["settings"] = json!(settings);
+        let _alone = lock_result(NAME)?;
+        let all = with_entry(read_result(NAME)?, entry);
+        Ok(write_result(NAME, &format!("cargo xtask study {NAME}"), all)?)
+    };
+    let steps = request.env_steps.map_or(String::new(), |steps| format!(" --env-steps {steps}"));
+    let command = format!("cargo xtask study {NAME} {env} {recipe}{steps}");
+    tell(&over_seeds(config, (env, recipe), &command, request.seeds, done, &mut keep)?);
+    Ok(())
+}
+
+/// The seeds up to `count` that an earlier study trained with the same settings: the same would come out again.
+fn seeds_done(all: Option<Value>, (env, recipe): (&str, &str), settings: &str, count: u64) -> Vec<Seed> {
+    let Some(Value::Array(all)) = all else { return vec![] };
+    let entry = all
+        .into_iter()
+        .find(|entry| entry["env"] == env && entry["preset"] == recipe && entry["settings"] == settings);
+    // A seed without a number is `null` there, and is trained again.
+    let seeds = entry.and_then(|mut entry| Vec::<Seed>::deserialize(entry["seeds"].take()).ok());
+    seeds.unwrap_or_default().into_iter().filter(|seed| seed.seed <= count).collect()
+}
+
+/// `all` with `entry` in the place of the earlier one of the same recipe over as many env steps; by environment, in
+/// the recipes' order, the shorter before the longer.
 fn with_entry(all: Option<Value>, entry: Value) -> Value {
     let mut all = match all {
         Some(Value::Array(all)) => all,
         _ => vec![],
     };
-    let key = |entry: &Value| (entry["env"].clone(), entry["preset"].clone());
+    let key = |entry: &Value| ["env", "preset", "env_steps_limit"].map(|key| entry[key].clone());
     all.retain(|other| key(other) != key(&entry));
     all.push(entry);
     all.sort_by_key(|entry| {
         let recipe = algorithms().iter().position(|recipe| entry["preset"] == recipe.name);
-        (entry["env"].as_str().unwrap_or_default().to_owned(), recipe)
+        (entry["env"].as_str().unwrap_or_default().to_owned(), recipe, entry["env_steps_limit"].as_u64())
     });
     Value::Array(all)
 }
@@ -112,5 +138,34 @@ mod tests {
         let all = with_entry(Some(all), entry("A", "pqn", 3.0));
         let all = with_entry(Some(all), entry("B", "c51", 4.0));
         assert_eq!(all, json!([entry("A", "pqn", 3.0), entry("B", "dqn", 2.0), entry("B", "c51", 4.0)]));
+    }
+
+    #[test]
+    fn seeds_with_the_same_settings_are_not_trained_again() {
+        let seed = |seed: u64, score: Option<f64>| {
+            json!({ "seed": seed, "score": score, "greedy_mean": 1.0, "last_greedy_mean": 1.0,
+                "last_100_training_returns": 1.0, "env_steps": 1, "gradient_steps": 1, "episodes": 1, "wall_s": 1.0 })
+        };
+        let entry = |settings: &str, seeds: &[Value]| json!({ "env": "B", "preset": "dqn", "settings": settings, "seeds": seeds });
+        let all = json!([
+            entry("new", &[seed(1, Some(1.0)), seed(2, Some(1.0)), seed(3, Some(1.0))]),
+            entry("without a number", &[seed(1, None)]),
+        ]);
+        let done =
+            |settings: &str, count: u64| seeds_done(Some(all.clone()), ("B", "dqn"), settings, count).len();
+        assert_eq!(
+            [done("new", 10), done("new", 2), done("old", 10), done("without a number", 10)],
+            [3, 2, 0, 0]
+        );
+        assert_eq!(seeds_done(Some(all.clone()), ("A", "dqn"), "new", 10).len(), 0);
+        assert_eq!(seeds_done(None, ("B", "dqn"), "new", 10).len(), 0);
+    }
+
+    #[test]
+    fn figures_over_other_numbers_of_env_steps_stand_beside_each_other() {
+        let entry = |limit: u64, mean: f64| json!({ "env": "B", "preset": "pqn", "env_steps_limit": limit, "mean": mean });
+        let all = [entry(10, 1.0), entry(5, 2.0), entry(10, 3.0)].into_iter();
+        let all = all.fold(None, |all, entry| Some(with_entry(all, entry)));
+        assert_eq!(all, Some(json!([entry(5, 2.0), entry(10, 3.0)])));
     }
 }

@@ -1,5 +1,6 @@
 //! Where results go, and the machine they are from.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -23,6 +24,13 @@ pub(crate) fn read_result(name: &str) -> std::io::Result<Option<Value>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Held by one process at a time while it reads a result and writes it anew: two studies may go on side by side.
+pub(crate) fn lock_result(name: &str) -> std::io::Result<File> {
+    let lock = File::create(std::env::temp_dir().join(format!("deepq-bench-{name}.lock")))?;
+    lock.lock()?;
+    Ok(lock)
 }
 
 /// The processor, its cores and its load, as the system tells them.

@@ -6,11 +6,11 @@ use std::error::Error;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use deepq::config::presets;
+use deepq::config::{FinalPolicy, presets};
 use deepq::events::{Answer, Event, Observer};
-use deepq::{Config, EnvFactory, Evaluator, Registry, Trainer, evaluation_seeds, statistics};
+use deepq::{Config, EnvFactory, Evaluator, Policy, Registry, Trainer, evaluation_seeds, statistics};
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub(crate) use self::published::optimum;
@@ -77,13 +77,15 @@ fn named(name: &str) -> Result<Vec<(String, String)>, Box<dyn Error>> {
 }
 
 /// What one seed gave.
-#[derive(Clone, Debug, Serialize)]
-struct Seed {
-    seed: u64,
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Seed {
+    pub(crate) seed: u64,
     /// What the seed is judged by.
     score: f64,
     /// The greedy mean return of the policy the run ended with, over unseen episodes.
     greedy_mean: f64,
+    /// The same of the policy of the last step.
+    last_greedy_mean: f64,
     /// The mean of the training returns of the last 100 episodes; of all where there were fewer.
     last_100_training_returns: f64,
     env_steps: u64,
@@ -113,8 +115,15 @@ fn run_seed(config: &Config, protocol: Protocol, seed: u64) -> Result<Seed, deep
     let wall_s = started.elapsed().as_secs_f64();
     let mut evaluator = Evaluator::within(EnvFactory::new(&Registry::builtin(), &config.env)?);
     let seeds = evaluation_seeds(seed, "final-evaluation", config.evaluation.final_episodes);
-    let greedy = evaluator.evaluate_policy(&mut trainer.policy(), &seeds)?;
-    let greedy_mean = statistics::mean(&greedy).unwrap_or(f64::NAN);
+    let mut mean_of = |mut policy: Policy| {
+        let returns = evaluator.evaluate_policy(&mut policy, &seeds)?;
+        Ok::<_, deepq::Error>(statistics::mean(&returns).unwrap_or(f64::NAN))
+    };
+    let greedy_mean = mean_of(trainer.policy())?;
+    let last_greedy_mean = match config.evaluation.final_policy {
+        FinalPolicy::Best => mean_of(trainer.last_policy())?,
+        FinalPolicy::Last => greedy_mean,
+    };
     let last = &returns.0[returns.0.len().saturating_sub(100)..];
     let last_100_training_returns = statistics::mean(last).unwrap_or(f64::NAN);
     let score = match protocol {
@@ -126,6 +135,7 @@ fn run_seed(config: &Config, protocol: Protocol, seed: u64) -> Result<Seed, deep
         seed,
         score,
         greedy_mean,
+        last_greedy_mean,
         last_100_training_returns,
         env_steps: progress.env_steps,
         gradient_steps: progress.gradient_steps,
@@ -141,23 +151,25 @@ pub(crate) type Keep<'a> = dyn FnMut(&Value) -> Result<(), Box<dyn Error>> + 'a;
 /// done, so that a study that is broken off has lost nothing.
 fn study(env: &str, name: &str, request: &Request, keep: &mut Keep<'_>) -> Result<Value, Box<dyn Error>> {
     let (config, _) = Config::resolve(env, Some(name), None, &request.set)?;
-    over_seeds(config, (env, name), &format!("cargo xtask study {NAME} {env}/{name}"), request.seeds, keep)
+    let command = format!("cargo xtask study {NAME} {env}/{name}");
+    over_seeds(config, (env, name), &command, request.seeds, vec![], keep)
 }
 
-/// Trains a configuration over seeds; see [`study`].
+/// Trains a configuration over seeds, those left out that are `done`; see [`study`].
 pub(crate) fn over_seeds(
     mut config: Config,
     (env, name): (&str, &str),
     command: &str,
     count: u64,
+    done: Vec<Seed>,
     keep: &mut Keep<'_>,
 ) -> Result<Value, Box<dyn Error>> {
     // Seeds go on side by side, a core each.
     config.engine.threads = deepq::config::Threads::Count(1);
     let (protocol, threshold) = (protocol(name), reward_threshold(&config)?);
-    let all: Vec<u64> = (1..=count).collect();
-    let (mut seeds, mut entry) = (vec![], Value::Null);
-    for together in all.chunks(rayon::current_num_threads()) {
+    let (mut seeds, mut entry) = (done, Value::Null);
+    let left: Vec<u64> = (1..=count).filter(|seed| seeds.iter().all(|done| done.seed != *seed)).collect();
+    for together in left.chunks(rayon::current_num_threads()) {
         let outcomes = together.par_iter().with_max_len(1).map(|seed| run_seed(&config, protocol, *seed));
         seeds.extend(outcomes.collect::<Result<Vec<Seed>, _>>()?);
         entry = summarize((env, name), command, &seeds, threshold)?;
@@ -300,6 +312,7 @@ mod tests {
             seed,
             score,
             greedy_mean: score,
+            last_greedy_mean: score,
             last_100_training_returns: 0.0,
             env_steps: 10,
             gradient_steps: 5,

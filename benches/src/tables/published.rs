@@ -24,6 +24,19 @@ fn ended_early(entry: &Entry) -> bool {
     entry.env_steps_limit.is_some_and(|limit| entry.env_steps_median < limit as f64)
 }
 
+/// The recipe of the same name: the longest of its studies that has no more env steps than what it stands beside, or
+/// else the shortest.
+fn same<'a>(entries: &'a [Entry], env: &str, algorithm: &str, env_steps: u64) -> Option<&'a Entry> {
+    let of_recipe = entries.iter().filter(|entry| entry.env == env && entry.recipe == algorithm);
+    of_recipe.max_by_key(|entry| {
+        let limit = entry.env_steps_limit.unwrap_or(u64::MAX);
+        match limit <= env_steps {
+            true => (1, limit),
+            false => (0, u64::MAX - limit),
+        }
+    })
+}
+
 /// The recipe with the greatest mean by `protocol`, of those that had no more env steps than what they stand beside.
 fn best<'a>(entries: &'a [Entry], env: &str, protocol: Protocol, env_steps: u64) -> Option<&'a Entry> {
     let mean = |entry: &Entry| scores(entry, protocol).and_then(|scores| statistics::mean(&scores));
@@ -83,8 +96,8 @@ impl Maker<'_> {
             let mean = published_figure(figure.mean, figure.spread);
             format!("{mean}<br>{}, {steps}", self.word(figure.source))
         });
-        let same = entries.iter().find(|entry| entry.env == env && entry.recipe == algorithm);
         let most = figures.iter().map(|figure| figure.env_steps).max().unwrap_or(0);
+        let same = same(entries, env, algorithm, most);
         let best = best(entries, env, protocol, most);
         let name = best.map_or(String::new(), |best| format!("`{}` ", best.recipe));
         let cells = [
@@ -200,6 +213,23 @@ mod tests {
             row.ends_with("SB3-contrib, several seeds, v2, 100,000 env steps | – | – | – | – |"),
             "{row}"
         );
+    }
+
+    #[test]
+    fn of_two_studies_the_longest_stands_there_that_is_no_longer_than_the_publishers() {
+        let game = "MinAtar/Breakout-v0";
+        let of = |limits: &[u64]| {
+            let entries: Vec<Value> = limits.iter().map(|limit| entry(game, "dqn", *limit, &[9.0])).collect();
+            rows(&json!(entries), game, "dqn").remove(0)
+        };
+        for (limits, shown) in [
+            (&[1_000_000, 5_000_000, 10_000_000][..], "5,000,000"),
+            (&[1_000_000], "1,000,000"),
+            (&[10_000_000, 20_000_000], "10,000,000"),
+        ] {
+            let row = of(limits);
+            assert!(row.contains(&format!("| 8.10<br>1 seed, {shown} frames |")), "{limits:?}: {row}");
+        }
     }
 
     #[test]

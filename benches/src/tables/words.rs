@@ -148,6 +148,8 @@ const KOREAN: &[(&str, &str)] = &[
     ("recipe", "알고리즘"),
     ("where nothing else is said, at most", "따로 적지 않았다면, 최대"),
     ("no number", "수가 아님"),
+    ("last", "마지막"),
+    ("earlier settings", "이전 설정"),
     ("1 seed", "시드 1개"),
     ("{} seeds", "시드 {}개"),
     ("{} env steps", "{} 환경 스텝"),

@@ -160,12 +160,20 @@ impl Trainer {
 
     /// The policy that training has come to: the last one or the best one, as the configuration says.
     pub fn policy(&self) -> Policy {
-        let network = self.method.network();
-        let (parameters, statistics) = match (self.config.evaluation.final_policy, &self.best) {
-            (FinalPolicy::Best, Some(best)) => (best.parameters.clone(), best.statistics.clone()),
-            _ => (network.parameters(self.config.evaluation.parameters), self.observation_statistics()),
-        };
-        Policy::with_head(network.spec(), &parameters, &self.config.head())
+        match (self.config.evaluation.final_policy, &self.best) {
+            (FinalPolicy::Best, Some(best)) => self.policy_of(&best.parameters, best.statistics.clone()),
+            _ => self.last_policy(),
+        }
+    }
+
+    /// The policy of the last step, whichever the configuration prefers.
+    pub fn last_policy(&self) -> Policy {
+        let parameters = self.method.network().parameters(self.config.evaluation.parameters);
+        self.policy_of(&parameters, self.observation_statistics())
+    }
+
+    fn policy_of(&self, parameters: &[f32], statistics: Option<ObservationStatistics>) -> Policy {
+        Policy::with_head(self.method.network().spec(), parameters, &self.config.head())
             .expect("the network of a trainer was checked when it was made")
             .with_statistics(statistics)
     }
