@@ -140,7 +140,7 @@ fn a_second_ctrl_c_ends_at_once() {
     // The first 5,000 env steps are over soon; then only the second signal helps.
     std::thread::sleep(Duration::from_millis(500));
     send("-INT", &child);
-    std::thread::sleep(Duration::from_millis(200));
+    std::thread::sleep(Duration::from_millis(1_000));
     send("-INT", &child);
     let mut child = child;
     let status = wait_at_most(&mut child, Duration::from_secs(20));
@@ -150,6 +150,20 @@ fn a_second_ctrl_c_ends_at_once() {
         "running",
         "the first would have ended it cleanly"
     );
+}
+
+/// `timeout` sends its signal to the program and to the program's group.
+#[test]
+fn a_signal_that_comes_twice_at_once_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = endless(folder.path(), &[]);
+    wait_for("the first episodes", || has_begun(&folder.path().join("run")));
+    send("-TERM", &child);
+    send("-TERM", &child);
+    let status = wait_at_most(&mut child, Duration::from_secs(60));
+    assert_eq!(status.code(), Some(143), "{status:?} {:?}", status.signal());
+    assert_eq!(info(&folder.path().join("run"))["status"], "interrupted");
+    succeed(folder.path(), &["eval", "run", "--episodes", "1"]);
 }
 
 fn wait_at_most(child: &mut Child, limit: Duration) -> ExitStatus {

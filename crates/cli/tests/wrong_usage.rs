@@ -82,7 +82,7 @@ fn values_that_cannot_be_are_told_with_what_is_allowed() {
     refused("engine.threads=0", &["engine.threads", "found 0", "\"auto\" or 1 to 256"]);
     refused("network.divide_observations_by=[1.0]", &["found 1 numbers", "each of the 4 elements"]);
     refused("env.copies=0", &["env.copies", "found 0", "1 to 65536"]);
-    refused("env.id=Pong", &["'Pong'", "CartPole-v1"]);
+    refused("env.id=Pong", &["--set env.id=Pong", "named by itself"]);
     refused("stop={}", &["stop", "never end"]);
     refused("exploration.epsilon.from=2.0", &["exploration.epsilon.from", "found 2", "0 to 1"]);
 }
@@ -234,7 +234,7 @@ fn damaged_runs_are_told_with_their_file_and_nothing_is_made() {
         refused(folder, args, &[network, "is damaged", "checksum"]);
     }
     std::fs::write(folder.join("run/config.toml"), "algo = 3\n").unwrap();
-    refused(folder, &["eval", "run"], &["run/config.toml:1", "invalid type"]);
+    refused(folder, &["eval", "run"], &["run/config.toml:1", "found 3"]);
     std::fs::write(folder.join("run/run.json"), "{").unwrap();
     std::fs::write(folder.join("run/config.toml"), "").unwrap();
     refused(folder, &["eval", "run"], &["run/config.toml"]);

@@ -9,7 +9,7 @@
 //! L    = W₁ − entropy · H(p),           no gradient reaches ψ
 //! ```
 
-use crate::math::{exp, log_softmax};
+use crate::math::{exp, fused, log_softmax};
 use crate::network::{Initialization, InputShape, LayerSpec, NetworkSpec, Parameters, QNetwork};
 use crate::{ElementKind, Observation, StateError, StateReader, StateWriter};
 
@@ -109,33 +109,35 @@ impl FractionProposal {
     }
 }
 
-/// From logarithmic probabilities to the midpoints and the fractions between 0 and 1; `edges` may be empty.
-fn cumulate(log_p: &[f32], midpoints: &mut [f32], edges: &mut [f32]) {
-    let (mut edge, last) = (0.0, log_p.len() - 1);
-    for (i, (log_p, midpoint)) in log_p.iter().zip(midpoints).enumerate() {
-        // The last one is 1, whatever rounding says.
-        let next = if i == last { 1.0 } else { (edge + exp(*log_p)).min(1.0) };
-        *midpoint = 0.5 * (edge + next);
-        if let Some(place) = edges.get_mut(i) {
-            *place = next;
+fused! {
+    /// From logarithmic probabilities to the midpoints and the fractions between 0 and 1; `edges` may be empty.
+    fn cumulate(log_p: &[f32], midpoints: &mut [f32], edges: &mut [f32]) {
+        let (mut edge, last) = (0.0, log_p.len() - 1);
+        for (i, (log_p, midpoint)) in log_p.iter().zip(midpoints).enumerate() {
+            // The last one is 1, whatever rounding says.
+            let next = if i == last { 1.0 } else { (edge + exp(*log_p)).min(1.0) };
+            *midpoint = 0.5 * (edge + next);
+            if let Some(place) = edges.get_mut(i) {
+                *place = next;
+            }
+            edge = next;
         }
-        edge = next;
     }
-}
 
-/// The gradient by the logits of a loss whose gradient by the fractions is `d_fractions`, less `entropy` times the
-/// entropy: `∂L/∂p_j = Σ_{i>j} ∂L/∂τ_i + entropy · (ln p_j + 1)`, then through the softmax.
-fn logits_gradient(log_p: &[f32], d_fractions: &[f32], entropy: f32, d_logits: &mut [f32]) {
-    let mut later = 0.0;
-    for j in (0..log_p.len()).rev() {
-        d_logits[j] = later + entropy * (log_p[j] + 1.0);
-        if j > 0 {
-            later += d_fractions[j - 1];
+    /// The gradient by the logits of a loss whose gradient by the fractions is `d_fractions`, less `entropy` times the
+    /// entropy: `∂L/∂p_j = Σ_{i>j} ∂L/∂τ_i + entropy · (ln p_j + 1)`, then through the softmax.
+    fn logits_gradient(log_p: &[f32], d_fractions: &[f32], entropy: f32, d_logits: &mut [f32]) {
+        let mut later = 0.0;
+        for j in (0..log_p.len()).rev() {
+            d_logits[j] = later + entropy * (log_p[j] + 1.0);
+            if j > 0 {
+                later += d_fractions[j - 1];
+            }
         }
-    }
-    let mean: f32 = log_p.iter().zip(d_logits.iter()).map(|(log_p, d)| exp(*log_p) * d).sum();
-    for (d, log_p) in d_logits.iter_mut().zip(log_p) {
-        *d = exp(*log_p) * (*d - mean);
+        let mean: f32 = log_p.iter().zip(d_logits.iter()).map(|(log_p, d)| exp(*log_p) * d).sum();
+        for (d, log_p) in d_logits.iter_mut().zip(log_p) {
+            *d = exp(*log_p) * (*d - mean);
+        }
     }
 }
 

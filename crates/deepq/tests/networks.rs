@@ -364,7 +364,7 @@ fn wrong_layers_in_a_file_are_told_with_their_place() {
             "outputs = 16",
             "outputs = \"many\"",
             "config.toml:",
-            "network.layers.6: invalid type: string \"many\"",
+            "network.layers.6: found \"many\", allowed is a whole number",
         ),
         (
             "[network]",

@@ -1,7 +1,7 @@
 //! What a [`TargetRule`] makes of the values at the next observation, for any head.
 
 use super::{At, Fractions, Output, Pass, TargetRule, Transitions, allows, argmax_allowed, mask_row};
-use crate::math::{exp, ln};
+use crate::math::{exp, fused, ln};
 use crate::network::Parameters;
 
 /// One part of the mixture that is bootstrapped from: `weight · (Z(next, action; pass) + offset)`.
@@ -134,14 +134,16 @@ impl Bootstrap {
     }
 }
 
-/// Action values become τ · ln softmax(q / τ) over the actions that a mask allows:
-/// `(q − m) − τ · ln Σ exp((q − m) / τ)` with m the greatest of them, which neither overflows nor loses digits.
-fn scaled_log_policy(q: &mut [f32], mask: &[bool], temperature: f32) {
-    let greatest = q[argmax_allowed(q, mask)];
-    let allowed = q.iter().enumerate().filter(|(action, _)| allows(mask, *action));
-    let sum: f32 = allowed.map(|(_, q)| exp((q - greatest) / temperature)).sum();
-    let logarithm = temperature * ln(sum);
-    q.iter_mut().for_each(|q| *q = (*q - greatest) - logarithm);
+fused! {
+    /// Action values become τ · ln softmax(q / τ) over the actions that a mask allows:
+    /// `(q − m) − τ · ln Σ exp((q − m) / τ)` with m the greatest of them, which neither overflows nor loses digits.
+    fn scaled_log_policy(q: &mut [f32], mask: &[bool], temperature: f32) {
+        let greatest = q[argmax_allowed(q, mask)];
+        let allowed = q.iter().enumerate().filter(|(action, _)| allows(mask, *action));
+        let sum: f32 = allowed.map(|(_, q)| exp((q - greatest) / temperature)).sum();
+        let logarithm = temperature * ln(sum);
+        q.iter_mut().for_each(|q| *q = (*q - greatest) - logarithm);
+    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@
 
 use super::bootstrap::{Bootstrap, Part};
 use super::{Fractions, Loss, LossResult, Output, Pass, Readout, TargetRule, Transitions};
-use crate::math::{exp, ln, log_softmax, softmax};
+use crate::math::{exp, fused, ln, log_softmax, softmax};
 
 /// The loss of a distribution over fixed returns.
 #[derive(Clone, Debug)]
@@ -71,26 +71,28 @@ impl CategoricalLoss {
     }
 }
 
-/// Shares `weight · p_i` at each `first + discount · z_i` out.
-fn share_all(
-    target: &mut [f32],
-    probabilities: &[f32],
-    range: (f32, f32),
-    first: f64,
-    discount: f32,
-    weight: f32,
-) {
-    let low = f64::from(range.0);
-    let distance = (f64::from(range.1) - low) / (probabilities.len() - 1) as f64;
-    for (i, probability) in probabilities.iter().enumerate() {
-        let z = low + i as f64 * distance;
-        share(target, range, first + f64::from(discount) * z, weight * probability);
+fused! {
+    /// Shares `weight · p_i` at each `first + discount · z_i` out.
+    fn share_all(
+        target: &mut [f32],
+        probabilities: &[f32],
+        range: (f32, f32),
+        first: f64,
+        discount: f32,
+        weight: f32,
+    ) {
+        let low = f64::from(range.0);
+        let distance = (f64::from(range.1) - low) / (probabilities.len() - 1) as f64;
+        for (i, probability) in probabilities.iter().enumerate() {
+            let z = low + i as f64 * distance;
+            share(target, range, first + f64::from(discount) * z, weight * probability);
+        }
     }
 }
 
 /// Shares the mass of one return between the two atoms next to it. All of it arrives, also where the return is an
 /// atom's own, the first one's or the last one's, or beyond.
-#[inline]
+#[inline(always)]
 fn share(target: &mut [f32], (v_min, v_max): (f32, f32), value: f64, mass: f32) {
     let (low, high, last) = (f64::from(v_min), f64::from(v_max), target.len() - 1);
     // In double precision: the place of a return among many atoms leaves too few digits of a single one.
@@ -137,19 +139,25 @@ impl Loss for CategoricalLoss {
     }
 }
 
-/// The cross-entropy of logits to a target distribution and the divergence between the two; the gradient by the
-/// logits. `logits` become their logarithmic probabilities.
-pub(super) fn cross_entropy(target: &[f32], logits: &mut [f32], d_logits: &mut [f32]) -> (f32, f32) {
-    log_softmax(logits);
-    let (mut loss, mut divergence) = (0.0, 0.0);
-    for ((m, log_p), d) in target.iter().zip(logits.iter()).zip(d_logits) {
-        *d = exp(*log_p) - m;
-        if *m > 0.0 {
-            loss -= m * log_p;
-            divergence += m * (ln(*m) - log_p);
+fused! {
+    /// The cross-entropy of logits to a target distribution and the divergence between the two; the gradient by the
+    /// logits. `logits` become their logarithmic probabilities.
+    pub(super) fn cross_entropy(target: &[f32], logits: &mut [f32], d_logits: &mut [f32]) -> (f32, f32) {
+        log_softmax(logits);
+        let log_p = logits;
+        for (d, log_p) in d_logits.iter_mut().zip(&*log_p) {
+            *d = exp(*log_p);
         }
+        let (mut loss, mut divergence) = (0.0, 0.0);
+        for ((m, log_p), d) in target.iter().zip(&*log_p).zip(d_logits) {
+            *d -= m;
+            if *m > 0.0 {
+                loss -= m * log_p;
+                divergence += m * (ln(*m) - log_p);
+            }
+        }
+        (loss, divergence)
     }
-    (loss, divergence)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@
 use super::bootstrap::Bootstrap;
 use super::categorical::cross_entropy;
 use super::{Fractions, Loss, LossResult, Output, Pass, Readout, TargetRule, Transitions};
-use crate::math::erf;
+use crate::math::{erf, fused};
 
 /// The loss of a histogram around a scalar target.
 #[derive(Clone, Debug)]
@@ -58,14 +58,21 @@ impl HlGaussLoss {
 
     /// `m`: the histogram of a normal distribution around `y`.
     fn spread(&mut self, y: f32) {
-        let scale = 1.0 / (self.sigma * std::f32::consts::SQRT_2);
+        spread(&mut self.target, &self.edges, 1.0 / (self.sigma * std::f32::consts::SQRT_2), y);
+    }
+}
+
+fused! {
+    fn spread(target: &mut [f32], edges: &[f32], scale: f32, y: f32) {
         // Twice the distribution function and 1 less: both cancel in the quotient.
-        let below = |edge: f32| erf((edge - y) * scale);
-        let (first, last) = (self.edges[0], self.edges[self.edges.len() - 1]);
-        let all = below(last) - below(first);
-        let mut before = below(first);
-        for (mass, edge) in self.target.iter_mut().zip(&self.edges[1..]) {
-            let here = below(*edge);
+        let first = erf((edges[0] - y) * scale);
+        for (mass, edge) in target.iter_mut().zip(&edges[1..]) {
+            *mass = erf((*edge - y) * scale);
+        }
+        let all = target[target.len() - 1] - first;
+        let mut before = first;
+        for mass in target {
+            let here = *mass;
             *mass = (here - before) / all;
             before = here;
         }

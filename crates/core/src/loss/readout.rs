@@ -1,7 +1,7 @@
 //! From the outputs of a network to the values of its actions.
 
 use crate::Observation;
-use crate::math::exp;
+use crate::math::mean_of_softmax;
 use crate::network::{Parameters, QNetwork};
 
 /// How the atoms of an action become its value.
@@ -22,21 +22,9 @@ impl Readout {
         match self {
             Self::Expected => atoms[0],
             Self::Mean => atoms.iter().sum::<f32>() / atoms.len() as f32,
-            Self::Support(support) => mean_of_logits(atoms, support),
+            Self::Support(support) => mean_of_softmax(atoms, support),
         }
     }
-}
-
-/// Σ softmax(logits)_i · support_i, without an array of probabilities.
-fn mean_of_logits(logits: &[f32], support: &[f32]) -> f32 {
-    let greatest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let (mut sum, mut mean) = (0.0, 0.0);
-    for (logit, value) in logits.iter().zip(support) {
-        let weight = exp(logit - greatest);
-        sum += weight;
-        mean += weight * value;
-    }
-    mean / sum
 }
 
 /// Gives the action values of a network, whatever it has learned of the return.

@@ -12,6 +12,7 @@
 
 mod cosine;
 mod exponential;
+mod fused;
 mod logarithm;
 mod normal;
 mod number;
@@ -21,11 +22,13 @@ mod slices;
 
 pub use cosine::cos_pi;
 pub use exponential::exp;
+pub(crate) use fused::fused;
 pub use logarithm::ln;
 pub use normal::{erf, gelu, gelu_derivative};
 pub use number::{LEAST_MANTISSA, Number};
 pub use power::pow;
 pub use sigmoid::{sigmoid, silu, silu_derivative, tanh};
+pub(crate) use slices::mean_of_softmax;
 pub use slices::{log_softmax, log_sum_exp, softmax};
 
 /// ln 2 in two parts: the nearest `f32`, and the nearest to what is left.

@@ -1,11 +1,13 @@
 //! The configuration of a run: what a preset holds, and what a run directory's `config.toml` shows in full.
 
+mod describe;
 mod engine;
 mod method;
 mod network;
 mod parse;
 mod presets;
 mod recipes;
+mod settings;
 mod validate;
 
 pub use engine::{EngineConfig, Threads};

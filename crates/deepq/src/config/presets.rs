@@ -135,15 +135,28 @@ fn find_preset(env: &str, name: &str) -> Result<Preset, ConfigError> {
     let names = || PRESETS.iter().filter(|preset| preset.env == Some(env));
     names().find(|preset| preset.name == name).copied().ok_or_else(|| {
         let allowed = names().map(|preset| preset.name);
-        ConfigError::unknown_name("--preset", &format!("preset of {env}"), name, allowed)
+        let error = ConfigError::unknown_name("--preset", &format!("preset of {env}"), name, allowed);
+        let algorithm = RECIPES.iter().any(|recipe| recipe.name == name).then(|| format!("--algo {name}"));
+        ConfigError { nearest: algorithm.or(error.nearest), ..error }
     })
 }
+
+/// What others call some of the recipes.
+const OTHER_NAMES: [(&str, &str); 4] = [
+    ("ddqn", "double-dqn"),
+    ("d3qn", "dueling-dqn"),
+    ("munchausen-dqn", "m-dqn"),
+    ("munchausen-iqn", "m-iqn"),
+];
 
 fn find_algorithm(env: &str, name: &str) -> Result<Preset, ConfigError> {
     let of_env = PRESETS.iter().find(|preset| preset.env == Some(env) && preset.name == name);
     let general = RECIPES.iter().find(|preset| preset.name == name);
     of_env.or(general).copied().ok_or_else(|| {
-        ConfigError::unknown_name("--algo", "algorithm", name, RECIPES.iter().map(|preset| preset.name))
+        let allowed = RECIPES.iter().map(|preset| preset.name);
+        let error = ConfigError::unknown_name("--algo", "algorithm", name, allowed);
+        let meant = OTHER_NAMES.iter().find(|(other, _)| *other == name.to_lowercase());
+        ConfigError { nearest: meant.map(|(_, recipe)| (*recipe).to_owned()).or(error.nearest), ..error }
     })
 }
 
@@ -170,5 +183,15 @@ mod tests {
         assert!(config.to_toml().contains("hidden = [120, 84]"), "{}", config.to_toml());
         let (_, preset) = Config::resolve("CartPole-v1", None, Some("double-dqn"), &[]).unwrap();
         assert_eq!(preset.env, None);
+    }
+
+    #[test]
+    fn what_was_meant_is_told() {
+        let nearest = |preset: Option<&str>, algo: Option<&str>| {
+            Config::resolve("CartPole-v1", preset, algo, &[]).unwrap_err().nearest
+        };
+        assert_eq!(nearest(Some("c51"), None).as_deref(), Some("--algo c51"));
+        assert_eq!(nearest(None, Some("DDQN")).as_deref(), Some("double-dqn"));
+        assert!(OTHER_NAMES.iter().all(|(_, recipe)| RECIPES.iter().any(|there| there.name == *recipe)));
     }
 }

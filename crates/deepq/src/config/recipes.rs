@@ -62,7 +62,8 @@ pub(super) fn on_top(recipe: &Table, mut settings: Table, env: &str) -> Table {
     settings
 }
 
-fn remove(table: &mut Table, path: &str) {
+/// Takes `path.to.key` away, where it is there.
+pub(super) fn remove(table: &mut Table, path: &str) {
     match path.split_once('.') {
         None => {
             table.remove(path);

@@ -1,6 +1,6 @@
 //! Several algorithms, each with several seeds, and how they compare.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::AtomicU64;
 
@@ -10,6 +10,7 @@ use deepq::run::{Comparison, RunSummary, TrainRequest, seed_requests, train_all}
 use serde_json::json;
 
 use super::seeds::{SeedNote, stopped};
+use super::{fresh_page, how_to_film};
 use crate::args::{Render, Train};
 use crate::commands::compare;
 use crate::failure::Failure;
@@ -48,7 +49,7 @@ pub(super) fn run_algos(
     let page = page_path(args, &names, &paths);
     let mut told = compare::tell(&Comparison::of(&paths)?, Some(&page), output)?;
     told.json["runs"] = json!(runs);
-    output.result(&told.json, &told.text)?;
+    output.result(&told.json, &format!("{}{}", told.text, how_to_film(&recipes[0], &paths[0])))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -102,7 +103,7 @@ fn page_path(args: &Train, names: &[&str], paths: &[PathBuf]) -> PathBuf {
         (Some(parent), _) => parent.join("compare.html"),
         (None, parent) => {
             let names: String = names.join("-").chars().take(100).collect();
-            parent.map(PathBuf::from).unwrap_or_default().join(format!("compare-{names}-s{}.html", args.seed))
+            fresh_page(parent.unwrap_or(Path::new("")), &format!("compare-{names}-s{}", args.seed))
         }
     }
 }

@@ -3,7 +3,7 @@
 mod algos;
 mod seeds;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -138,8 +138,7 @@ fn told(summary: &RunSummary) -> String {
 
 /// Films the final policy, where the configuration asks for it and the environment draws.
 fn film(request: &TrainRequest, summary: &RunSummary, output: &Output) -> Result<Vec<Recording>, Failure> {
-    let draws = request.registry.make(&summary.env).is_ok_and(|env| env.spec().frame_size.is_some());
-    let episodes = if draws { request.config.recording.episodes } else { 0 };
+    let episodes = episodes_to_film(request);
     let run = RunDirectory::open(&summary.run)?;
     if episodes > 0 && output.is_live() {
         output.note(format!("filming {episodes} episodes"));
@@ -152,6 +151,31 @@ fn film(request: &TrainRequest, summary: &RunSummary, output: &Output) -> Result
         out: &summary.run.join("videos"),
         registry: &request.registry,
     })?)
+}
+
+fn episodes_to_film(request: &TrainRequest) -> usize {
+    let env = request.registry.make(&request.config.env.id);
+    match env.is_ok_and(|env| env.spec().frame_size.is_some()) {
+        true => request.config.recording.episodes,
+        false => 0,
+    }
+}
+
+/// Several runs are not filmed: how one of them can be, where it draws anything.
+fn how_to_film(request: &TrainRequest, run: &Path) -> String {
+    match episodes_to_film(request) {
+        0 => String::new(),
+        _ => format!("\nto film one  deepq record {}", shell_word(&run.display().to_string())),
+    }
+}
+
+/// A page beside fresh runs takes no other one's place.
+fn fresh_page(folder: &Path, name: &str) -> PathBuf {
+    let page = |number: u64| match number {
+        1 => folder.join(format!("{name}.html")),
+        _ => folder.join(format!("{name}-{number}.html")),
+    };
+    (1..).map(page).find(|page| !page.exists()).unwrap_or_else(|| page(1))
 }
 
 fn next_steps(run: &Path, report: &Path, videos: &[Recording]) -> String {

@@ -12,6 +12,7 @@ use deepq::run::{RunStatus, RunSummary, TrainRequest, train_seeds};
 use deepq_view::report::write_report;
 use serde_json::json;
 
+use super::{fresh_page, how_to_film};
 use crate::args::Train;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
@@ -115,14 +116,15 @@ pub(super) fn run_seeds(
         )
     });
     let text = format!(
-        "{}\n{} seeds: mean {:.1}, IQM {:.1}, 95 % interval of the IQM {:.1} to {:.1}\nreport {}",
+        "{}\n{} seeds: mean {:.1}, IQM {:.1}, 95 % interval of the IQM {:.1} to {:.1}\nreport {}{}",
         lines.collect::<Vec<_>>().join("\n"),
         eval.seeds,
         eval.mean,
         eval.iqm,
         eval.ci95.0,
         eval.ci95.1,
-        report.display()
+        report.display(),
+        how_to_film(request, &paths[0])
     );
     output.result(&json, &text)?;
     Ok(ExitCode::SUCCESS)
@@ -148,6 +150,6 @@ fn report_path(request: &TrainRequest, paths: &[PathBuf]) -> PathBuf {
     let parent = parent.unwrap_or_default();
     match &request.out {
         Some(_) => parent.join("report.html"),
-        None => parent.join(format!("report-{}-s{}.html", request.preset, request.seed)),
+        None => fresh_page(&parent, &format!("report-{}-s{}", request.preset, request.seed)),
     }
 }
