@@ -43,7 +43,7 @@ pub(crate) fn machine() -> Value {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     json!({
         "processor": format!("{} family {} model {}", field("model name"), field("cpu family"), field("model")),
-        "cores": std::thread::available_parallelism().map_or(0, |cores| cores.get()),
+        "cores": cores(&cpuinfo),
         "instruction_set": deepq::instruction_set().unwrap_or_else(|error| error.to_string()),
         "load_average_1_min": load.split_whitespace().next().unwrap_or("unknown"),
         "date": time::OffsetDateTime::now_utc().date().to_string(),
@@ -51,6 +51,14 @@ pub(crate) fn machine() -> Value {
         "commit": answer("git", &["describe", "--always", "--dirty", "--abbrev=12"]),
         "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
     })
+}
+
+/// The machine's, however few of them this process may use.
+fn cores(cpuinfo: &str) -> usize {
+    match cpuinfo.lines().filter(|line| line.starts_with("processor")).count() {
+        0 => std::thread::available_parallelism().map_or(0, |cores| cores.get()),
+        cores => cores,
+    }
 }
 
 /// As `rustc --version` says it, of the compiler that Cargo runs here, without what it says in brackets.

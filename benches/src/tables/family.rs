@@ -38,6 +38,13 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// Env steps of the longest run. One that solves its environment may end before its limit; PQN goes beyond by less
+    /// than a rollout, which does not count.
+    pub(super) fn most_env_steps(&self) -> f64 {
+        let most = self.seeds.iter().map(|seed| seed.env_steps).fold(0.0, f64::max);
+        self.env_steps_limit.map_or(most, |limit| most.min(limit as f64))
+    }
+
     /// Whether the recipe still has the settings that it was trained with. A setting that came later had its default.
     fn is_current(&self) -> bool {
         let limit = self.env_steps_limit.map(|limit| format!("stop.env_steps={limit}"));

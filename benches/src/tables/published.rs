@@ -24,24 +24,22 @@ fn ended_early(entry: &Entry) -> bool {
     entry.env_steps_limit.is_some_and(|limit| entry.env_steps_median < limit as f64)
 }
 
-/// The recipe of the same name: the longest of its studies that has no more env steps than what it stands beside, or
+/// The recipe of the same name: the longest of its studies that took no more env steps than what it stands beside, or
 /// else the shortest.
 fn same<'a>(entries: &'a [Entry], env: &str, algorithm: &str, env_steps: u64) -> Option<&'a Entry> {
     let of_recipe = entries.iter().filter(|entry| entry.env == env && entry.recipe == algorithm);
-    of_recipe.max_by_key(|entry| {
-        let limit = entry.env_steps_limit.unwrap_or(u64::MAX);
-        match limit <= env_steps {
-            true => (1, limit),
-            false => (0, u64::MAX - limit),
-        }
-    })
+    let rank = |entry: &Entry| match entry.most_env_steps() {
+        steps if steps <= env_steps as f64 => steps,
+        steps => -steps,
+    };
+    of_recipe.max_by(|a, b| rank(a).total_cmp(&rank(b)))
 }
 
 /// The recipe with the greatest mean by `protocol`, of those that had no more env steps than what they stand beside.
 fn best<'a>(entries: &'a [Entry], env: &str, protocol: Protocol, env_steps: u64) -> Option<&'a Entry> {
     let mean = |entry: &Entry| scores(entry, protocol).and_then(|scores| statistics::mean(&scores));
     let mut best: Option<(&Entry, f64)> = None;
-    let within = |entry: &&Entry| entry.env_steps_limit.is_some_and(|limit| limit <= env_steps);
+    let within = |entry: &&Entry| entry.most_env_steps() <= env_steps as f64;
     for entry in entries.iter().filter(|entry| entry.env == env).filter(within) {
         if let Some(mean) = mean(entry).filter(|mean| best.is_none_or(|(_, best)| *mean > best)) {
             best = Some((entry, mean));
@@ -230,6 +228,17 @@ mod tests {
             let row = of(limits);
             assert!(row.contains(&format!("| 8.10<br>1 seed, {shown} frames |")), "{limits:?}: {row}");
         }
+    }
+
+    /// rl-zoo3 trains CartPole for 50,000 env steps.
+    #[test]
+    fn runs_that_took_fewer_steps_than_they_might_count_by_what_they_took() {
+        let mut entries = json!([entry("CartPole-v1", "dqn", 100_000, &[500.0; 2])]);
+        assert!(rows(&entries, "CartPole-v1", "dqn")[1].ends_with("| – | – |"));
+        entries[0]["seeds"][0]["env_steps"] = json!(20_000);
+        assert!(rows(&entries, "CartPole-v1", "dqn")[1].ends_with("| – | – |"), "one of them took more");
+        entries[0]["seeds"][1]["env_steps"] = json!(50_000);
+        assert!(rows(&entries, "CartPole-v1", "dqn")[1].contains("| `dqn` 500.00 ± 0.00<br>2 seeds"));
     }
 
     #[test]

@@ -177,6 +177,17 @@ impl Head {
         }
     }
 
+    /// The most fractions that an observation is valued at, in learning or acting; 0 where the network takes none.
+    pub fn most_fractions(&self) -> usize {
+        match *self {
+            Self::ImplicitQuantile { fractions, target_fractions, acting_fractions, .. } => {
+                fractions.max(target_fractions).max(acting_fractions)
+            }
+            Self::ProposedQuantile { fractions, acting_fractions, .. } => fractions.max(acting_fractions),
+            _ => 0,
+        }
+    }
+
     /// How the atoms of an action become its value.
     pub fn readout(&self) -> Readout {
         match *self {

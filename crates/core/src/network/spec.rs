@@ -251,9 +251,17 @@ impl NetworkSpec {
         }
     }
 
-    /// Values that its layers give for one observation, the observation's own elements included.
-    pub fn activations_len(&self) -> usize {
-        self.inputs() + self.sum(|at| at.output.len())
+    /// Values that its layers give for one observation, the observation's own elements included. Those from a cosine
+    /// embedding on are there for each of `fractions`.
+    pub fn activations_len(&self, fractions: usize) -> usize {
+        let mut times = 1;
+        let layers = self.sum(|at| {
+            if let LayerSpec::CosineEmbedding { .. } = at.layer {
+                times = fractions;
+            }
+            at.output.len().saturating_mul(times)
+        });
+        self.inputs() + layers
     }
 
     /// Multiplications with an addition that one forward pass of one observation takes, in linear layers and

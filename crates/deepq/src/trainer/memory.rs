@@ -1,5 +1,7 @@
 //! How much memory a run needs, before it is taken.
 
+use deepq_core::FractionProposal;
+use deepq_core::loss::Head;
 use deepq_core::network::{NetworkSpec, SpecError};
 use deepq_core::replay::{ReplayStoreConfig, SamplerConfig};
 use serde::{Deserialize, Serialize};
@@ -53,12 +55,27 @@ pub(super) fn check_network_memory(config: &Config, spec: &NetworkSpec) -> Resul
 fn network_bytes(config: &Config, spec: &NetworkSpec) -> Result<u64, ConfigError> {
     let no_network = |error: SpecError| ConfigError::new("network", error.to_string());
     let parameters = spec.layout().map_err(no_network)?.len();
-    let values = spec.activations_len() as u64;
+    let values = spec.activations_len(config.head().most_fractions()) as u64;
     let rows = config.batch_size().max(config.env.copies) as u64;
     // The parameters, the target's, the gradient and the optimiser's state; a value and its gradient for each row.
     let vectors = 3 + config.optimizer.state_vectors() as u64;
     let numbers = vectors.saturating_mul(parameters as u64).saturating_add((2 * values).saturating_mul(rows));
-    Ok(numbers.saturating_mul(4))
+    Ok(numbers.saturating_add(proposal_numbers(config, spec, rows)?).saturating_mul(4))
+}
+
+/// Of the layer that proposes fractions: its parameters, their target's, gradient and squares, and what it reads and
+/// gives for each row.
+fn proposal_numbers(config: &Config, spec: &NetworkSpec, rows: u64) -> Result<u64, ConfigError> {
+    let Some((features, Head::ProposedQuantile { fractions, .. })) =
+        spec.features_len().zip(Some(config.head()))
+    else {
+        return Ok(0);
+    };
+    let spec = FractionProposal::spec(features, fractions);
+    let parameters =
+        spec.layout().map_err(|error| ConfigError::new("loss.head.fractions", error.to_string()))?.len()
+            as u64;
+    Ok((4 * parameters).saturating_add((features + 2 * fractions) as u64 * rows))
 }
 
 pub(super) fn check_room(key: &str, what: &str, needed: u64) -> Result<(), ConfigError> {

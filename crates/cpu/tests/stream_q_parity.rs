@@ -1,20 +1,31 @@
-//! Stream Q(λ) against fixtures/streaming/stream_q.py, which steps the paper's formulas in float64.
+//! Stream Q(λ) against fixtures/streaming/stream_q.py, which steps the paper's formulas in float64: on this engine with
+//! every instruction set, and on the plain reference.
 
-mod common;
-
-use deepq_core::network::{Initialization, LayerSpec, NetworkSpec, OptimizerConfig, Parameters};
+use deepq_core::network::{Initialization, LayerSpec, NetworkSpec, OptimizerConfig, Parameters, QNetwork};
 use deepq_core::testing::ReferenceNetwork;
 use deepq_core::{
     ActionValues, BehaviourPolicy, BoxSpace, Env, EnvError, EnvSpec, ExplorationRates, ObservationMut,
-    StateError, StateReader, StateWriter, Step, StreamingConfig, StreamingLearner, VectorEnv,
+    RandomStream, StateError, StateReader, StateWriter, Step, StreamingConfig, StreamingLearner, VectorEnv,
 };
+use deepq_cpu::{CpuNetwork, InstructionSet};
 use serde_json::Value;
-
-use common::{fixture, floats};
 
 const INPUTS: usize = 12;
 const HIDDEN: usize = 6;
 const ACTIONS: usize = 3;
+
+fn fixture() -> Value {
+    let path = format!("{}/../../fixtures/streaming/stream_q.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// All numbers of an array of arrays, row-major.
+fn floats(value: &Value) -> Vec<f32> {
+    match value {
+        Value::Array(values) => values.iter().flat_map(floats).collect(),
+        number => vec![number.as_f64().unwrap() as f32],
+    }
+}
 
 /// Gives the steps of a file, whatever the actions.
 struct Recorded {
@@ -111,7 +122,7 @@ fn assert_near(found: &[f32], expected: &[f32], what: &str) {
     }
 }
 
-fn compare(fixture: &Value, case: &Value) {
+fn compare(fixture: &Value, case: &Value, network: impl FnOnce(&NetworkSpec, &[f32]) -> Box<dyn QNetwork>) {
     let number = |key: &str| case[key].as_f64().unwrap();
     let config = StreamingConfig {
         gamma: number("gamma"),
@@ -123,10 +134,10 @@ fn compare(fixture: &Value, case: &Value) {
     let (td_errors, every) = (floats(&case["td_error"]), fixture["every"].as_u64().unwrap() as usize);
     let names = ["hidden.weight", "hidden.bias", "output.weight", "output.bias"];
     let initial = names.map(|name| floats(&fixture["parameters"][name])).concat();
-    let network = ReferenceNetwork::new(&spec(), OptimizerConfig::default(), &with_layer_norm(&initial));
+    let network = network(&spec(), &with_layer_norm(&initial));
     let envs = VectorEnv::new(vec![Box::new(Recorded::new(&fixture["steps"]))]).unwrap();
     let policy = Box::new(Script(actions.into_iter()));
-    let mut learner = StreamingLearner::new(envs, policy, Box::new(network), config, 1).unwrap();
+    let mut learner = StreamingLearner::new(envs, policy, network, config, 1).unwrap();
     learner.reset(&[1]).unwrap();
     for (step, td_error) in td_errors.iter().enumerate() {
         learner.step(0.0, number("step_size") as f32).unwrap();
@@ -140,13 +151,26 @@ fn compare(fixture: &Value, case: &Value) {
     }
 }
 
+fn engine(spec: &NetworkSpec, parameters: &[f32], set: InstructionSet) -> Box<dyn QNetwork> {
+    let mut stream = RandomStream::new(1, "initialization", 0);
+    let mut network =
+        CpuNetwork::with_instruction_set(spec, OptimizerConfig::default(), &mut stream, set).unwrap();
+    network.set_parameters(Parameters::Online, parameters);
+    Box::new(network)
+}
+
 #[test]
 fn every_step_is_that_of_the_papers_formulas() {
-    let fixture = fixture("streaming/stream_q.json");
+    let fixture = fixture();
     let cases = fixture["cases"].as_array().unwrap();
     assert_eq!(cases.len(), 3);
     for case in cases {
         assert_eq!(case["td_error"].as_array().unwrap().len(), 60);
-        compare(&fixture, case);
+        compare(&fixture, case, |spec, parameters| {
+            Box::new(ReferenceNetwork::new(spec, OptimizerConfig::default(), parameters))
+        });
+        for set in InstructionSet::supported() {
+            compare(&fixture, case, |spec, parameters| engine(spec, parameters, set));
+        }
     }
 }
