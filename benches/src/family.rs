@@ -84,15 +84,17 @@ fn run_recipe(request: &Request, env: &str, recipe: &str) -> Result<(), Box<dyn 
     Ok(())
 }
 
-/// The seeds up to `count` that an earlier study trained with the same settings: the same would come out again.
+/// The seeds up to `count` that an earlier study trained with the same settings. With the same program the same would
+/// come out again; each seed tells the commit that it is from.
 fn seeds_done(all: Option<Value>, (env, recipe): (&str, &str), settings: &str, count: u64) -> Vec<Seed> {
     let Some(Value::Array(all)) = all else { return vec![] };
     let entry = all
         .into_iter()
         .find(|entry| entry["env"] == env && entry["preset"] == recipe && entry["settings"] == settings);
+    let Some(Value::Array(seeds)) = entry.map(|mut entry| entry["seeds"].take()) else { return vec![] };
     // A seed without a number is `null` there, and is trained again.
-    let seeds = entry.and_then(|mut entry| Vec::<Seed>::deserialize(entry["seeds"].take()).ok());
-    seeds.unwrap_or_default().into_iter().filter(|seed| seed.seed <= count).collect()
+    let seeds = seeds.into_iter().filter_map(|seed| Seed::deserialize(seed).ok());
+    seeds.filter(|seed| seed.seed <= count).collect()
 }
 
 /// `all` with `entry` in the place of the earlier one of the same recipe over as many env steps; by environment, in
@@ -149,13 +151,13 @@ mod tests {
         let entry = |settings: &str, seeds: &[Value]| json!({ "env": "B", "preset": "dqn", "settings": settings, "seeds": seeds });
         let all = json!([
             entry("new", &[seed(1, Some(1.0)), seed(2, Some(1.0)), seed(3, Some(1.0))]),
-            entry("without a number", &[seed(1, None)]),
+            entry("without a number", &[seed(1, Some(1.0)), seed(2, None), seed(3, Some(1.0))]),
         ]);
         let done =
             |settings: &str, count: u64| seeds_done(Some(all.clone()), ("B", "dqn"), settings, count).len();
         assert_eq!(
             [done("new", 10), done("new", 2), done("old", 10), done("without a number", 10)],
-            [3, 2, 0, 0]
+            [3, 2, 0, 2]
         );
         assert_eq!(seeds_done(Some(all.clone()), ("A", "dqn"), "new", 10).len(), 0);
         assert_eq!(seeds_done(None, ("B", "dqn"), "new", 10).len(), 0);

@@ -11,7 +11,10 @@ pub(crate) fn write_result(name: &str, command: &str, result: Value) -> std::io:
     std::fs::create_dir_all(&folder)?;
     let path: PathBuf = folder.join(format!("{name}.json"));
     let document = json!({ "command": command, "machine": machine(), "result": result });
-    std::fs::write(&path, serde_json::to_string_pretty(&document)? + "\n")?;
+    // In one step: who reads it meanwhile finds the earlier one whole.
+    let unfinished = folder.join(format!("{name}.json.tmp"));
+    std::fs::write(&unfinished, serde_json::to_string_pretty(&document)? + "\n")?;
+    std::fs::rename(&unfinished, &path)?;
     println!("written: benches/results/{name}.json");
     Ok(())
 }
@@ -48,9 +51,14 @@ pub(crate) fn machine() -> Value {
         "load_average_1_min": load.split_whitespace().next().unwrap_or("unknown"),
         "date": time::OffsetDateTime::now_utc().date().to_string(),
         "compiler": compiler(),
-        "commit": answer("git", &["describe", "--always", "--dirty", "--abbrev=12"]),
+        "commit": commit(),
         "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
     })
+}
+
+/// What the working tree is at.
+pub(crate) fn commit() -> String {
+    answer("git", &["describe", "--always", "--dirty", "--abbrev=12"])
 }
 
 /// The machine's, however few of them this process may use.

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 pub(crate) use self::published::optimum;
 use self::published::{Protocol, protocol, published};
-use crate::machine::{machine, read_result, write_result};
+use crate::machine::{commit, machine, read_result, write_result};
 
 const NAME: &str = "presets";
 const SEEDS: u64 = 10;
@@ -93,6 +93,9 @@ pub(crate) struct Seed {
     episodes: u64,
     /// Seconds of training with its internal evaluations.
     wall_s: f64,
+    /// Of the program that trained it.
+    #[serde(default)]
+    commit: String,
 }
 
 #[derive(Default)]
@@ -141,6 +144,7 @@ fn run_seed(config: &Config, protocol: Protocol, seed: u64) -> Result<Seed, deep
         gradient_steps: progress.gradient_steps,
         episodes: progress.episodes,
         wall_s,
+        commit: commit(),
     })
 }
 
@@ -318,6 +322,7 @@ mod tests {
             gradient_steps: 5,
             episodes: 1,
             wall_s: 0.5,
+            commit: String::new(),
         };
         let seeds = [seed(1, -70.0), seed(2, -80.0), seed(3, -120.0), seed(4, -78.0)];
         let entry = summarize(("Acrobot-v1", "sb3-dqn"), "study", &seeds, Some(-100.0)).unwrap();

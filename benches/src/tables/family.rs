@@ -46,7 +46,7 @@ impl Entry {
     }
 
     /// Whether the recipe still has the settings that it was trained with. A setting that came later had its default.
-    fn is_current(&self) -> bool {
+    pub(super) fn is_current(&self) -> bool {
         let limit = self.env_steps_limit.map(|limit| format!("stop.env_steps={limit}"));
         let now = Config::resolve(&self.env, None, Some(&self.recipe), limit.as_slice());
         let then = self.settings.as_deref().map(|settings| Config::from_toml(settings, "settings"));
@@ -167,7 +167,8 @@ impl Maker<'_> {
                 .iter()
                 .map(|column| {
                     let of_recipe = column.iter().filter(|entry| entry.recipe == recipe.name);
-                    let cells: Vec<String> = of_recipe.map(|entry| cell(entry, column)).collect();
+                    let cells = of_recipe.map(|entry| cell(entry, column)).filter(|cell| !cell.is_empty());
+                    let cells: Vec<String> = cells.collect();
                     if cells.is_empty() { NONE.to_owned() } else { cells.join("<br>") }
                 })
                 .collect();
@@ -253,9 +254,13 @@ impl Maker<'_> {
         steps.replace("{}", number)
     }
 
-    /// µs of training an env step: the median over seeds.
+    /// µs of training an env step: the median over the seeds of the longest study.
     fn times(&self, entries: &[Entry], envs: &[&str]) -> Vec<String> {
-        self.table(entries, envs, |entry, _| {
+        self.table(entries, envs, |entry, column| {
+            let same = column.iter().filter(|other| other.recipe == entry.recipe);
+            if same.clone().any(|other| other.env_steps_limit > entry.env_steps_limit) {
+                return String::new();
+            }
             let times: Vec<f64> = entry.seeds.iter().map(|seed| 1e6 * seed.wall_s / seed.env_steps).collect();
             statistics::median(&times).map_or(NONE.to_owned(), |time| match time {
                 time if time < 100.0 => format!("{time:.1}"),
@@ -419,6 +424,15 @@ pub(super) mod tests {
         let table = with_maker(&json!([slow, slower]), |maker| maker.family_time().unwrap());
         assert!(row_of(&table, "`dqn`").starts_with("| `dqn` | – | 12.5 | – |"), "{table}");
         assert!(row_of(&table, "`iqn`").starts_with("| `iqn` | – | 1,234 | – |"), "{table}");
+    }
+
+    #[test]
+    fn of_two_studies_the_longer_tells_the_time() {
+        let mut short = entry("LunarLander-v3", "dqn", 100_000, &[250.0]);
+        short["seeds"][0]["wall_s"] = json!(1000.0);
+        let entries = json!([short, entry("LunarLander-v3", "dqn", 200_000, &[250.0])]);
+        let table = with_maker(&entries, |maker| maker.family_time().unwrap());
+        assert!(row_of(&table, "`dqn`").contains("| – | – | – | 12.5 | – |"), "{table}");
     }
 
     #[test]

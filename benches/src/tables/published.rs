@@ -127,7 +127,12 @@ impl Maker<'_> {
         if let Some(limit) = entry.env_steps_limit.filter(|_| ended_early(entry)) {
             steps = format!("{steps} {} {}", self.word("of"), thousands(limit as f64));
         }
-        format!("{figure}<br>{}, {}", self.count(scores.len()), self.steps_of(&entry.env, &steps))
+        let mut told =
+            format!("{figure}<br>{}, {}", self.count(scores.len()), self.steps_of(&entry.env, &steps));
+        if !entry.is_current() {
+            told += &format!(", {}", self.word("earlier settings"));
+        }
+        told
     }
 
     /// Where our mean lies by each figure.

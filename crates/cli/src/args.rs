@@ -70,7 +70,7 @@ pub(crate) struct Train {
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub(crate) episodes: Option<u64>,
     /// The seed of all random numbers
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = parse_seed)]
     pub(crate) seed: u64,
     /// Train so many seeds side by side, from --seed on
     #[arg(long, value_name = "N", value_parser = parse_count)]
@@ -101,7 +101,7 @@ pub(crate) struct Eval {
     #[arg(long, value_name = "N", value_parser = parse_episodes)]
     pub(crate) episodes: Option<u64>,
     /// The seed the episodes' own seeds are drawn from [default: the run's]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_seed)]
     pub(crate) seed: Option<u64>,
 }
 
@@ -116,7 +116,7 @@ pub(crate) struct Play {
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub(crate) episodes: Option<u64>,
     /// The seed the episodes' own seeds are drawn from [default: the run's]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_seed)]
     pub(crate) seed: Option<u64>,
     #[command(flatten)]
     pub(crate) pace: PaceArgs,
@@ -130,7 +130,7 @@ pub(crate) struct Record {
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = parse_episodes)]
     pub(crate) episodes: u64,
     /// The seed the episodes' own seeds are drawn from [default: the run's]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_seed)]
     pub(crate) seed: Option<u64>,
     /// The folder the videos are written to [default: RUN/videos]
     #[arg(long, value_name = "DIR")]
@@ -237,6 +237,10 @@ fn parse_count(text: &str) -> Result<u64, String> {
 /// As [`parse_count`], for episodes that are all held in memory.
 fn parse_episodes(text: &str) -> Result<u64, String> {
     parse_number(text, 100_000).map_err(|()| "allowed are whole numbers from 1 to 100000".into())
+}
+
+fn parse_seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("allowed are whole numbers from 0 to {}", u64::MAX))
 }
 
 fn parse_threads(text: &str) -> Result<Threads, String> {

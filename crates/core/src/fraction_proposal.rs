@@ -134,7 +134,10 @@ fused! {
                 later += d_fractions[j - 1];
             }
         }
-        let mean: f32 = log_p.iter().zip(d_logits.iter()).map(|(log_p, d)| exp(*log_p) * d).sum();
+        let mut mean = 0.0;
+        for (log_p, d) in log_p.iter().zip(d_logits.iter()) {
+            mean += exp(*log_p) * d;
+        }
         for (d, log_p) in d_logits.iter_mut().zip(log_p) {
             *d = exp(*log_p) * (*d - mean);
         }

@@ -189,7 +189,7 @@ fn what_cannot_be_put_around_an_environment_is_told_with_its_place() {
         (
             "FrozenLake-v1",
             "env.options.slippery=true",
-            "env.options: FrozenLake-v1: in its options: unknown field `slippery`",
+            "env.options: FrozenLake-v1: in its options: there is no key 'slippery' here",
         ),
         (
             "CartPole-v1",

@@ -139,8 +139,12 @@ fused! {
     /// `(q − m) − τ · ln Σ exp((q − m) / τ)` with m the greatest of them, which neither overflows nor loses digits.
     fn scaled_log_policy(q: &mut [f32], mask: &[bool], temperature: f32) {
         let greatest = q[argmax_allowed(q, mask)];
-        let allowed = q.iter().enumerate().filter(|(action, _)| allows(mask, *action));
-        let sum: f32 = allowed.map(|(_, q)| exp((q - greatest) / temperature)).sum();
+        let mut sum = 0.0;
+        for (action, q) in q.iter().enumerate() {
+            if allows(mask, action) {
+                sum += exp((q - greatest) / temperature);
+            }
+        }
         let logarithm = temperature * ln(sum);
         q.iter_mut().for_each(|q| *q = (*q - greatest) - logarithm);
     }

@@ -197,4 +197,22 @@ mod tests {
         assert_eq!(projected(0.5, 0.0, &logits), [0.0, 0.0, 0.5, 0.5, 0.0]);
         assert_eq!(projected(9.0, 0.99, &logits)[4], projected(9.0, 0.99, &logits).iter().sum::<f32>());
     }
+
+    #[test]
+    fn losses_have_the_same_bits_with_and_without_the_instruction() {
+        use crate::math::fused_tests::{bits, both, numbers};
+        for seed in 0..50 {
+            let logits = numbers(51, 2 * seed);
+            let evaluated = both(|| {
+                let (mut target, mut probabilities, mut d) = (vec![0.0; 51], vec![0.0; 51], vec![0.0; 51]);
+                let part = Part { action: 0, pass: 1, weight: 0.75, offset: -0.3 };
+                let parts = [(part, &logits[..])].into_iter();
+                CategoricalLoss::project(&mut target, &mut probabilities, (-5.0, 7.0), (0.4, 0.97), parts);
+                let mut log_p = logits.clone();
+                let (loss, divergence) = cross_entropy(&target, &mut log_p, &mut d);
+                [bits(&target), bits(&log_p), bits(&d), bits(&[loss, divergence])]
+            });
+            assert_eq!(evaluated[0], evaluated[1], "{logits:?}");
+        }
+    }
 }

@@ -181,7 +181,8 @@ impl Head {
     pub fn most_fractions(&self) -> usize {
         match *self {
             Self::ImplicitQuantile { fractions, target_fractions, acting_fractions, .. } => {
-                fractions.max(target_fractions).max(acting_fractions)
+                // The target's pass has those that the action is chosen by beside its own.
+                fractions.max(target_fractions.saturating_add(acting_fractions))
             }
             Self::ProposedQuantile { fractions, acting_fractions, .. } => fractions.max(acting_fractions),
             _ => 0,

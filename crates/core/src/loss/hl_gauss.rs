@@ -125,6 +125,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_histogram_has_the_same_bits_with_and_without_the_instruction() {
+        use crate::math::fused_tests::{bits, both};
+        for y in [-9.99, -3.3, 0.0, 0.123, 8.0] {
+            let [fused, plain] = both(|| {
+                let mut loss = HlGaussLoss::new(TargetRule::Q_LEARNING, -10.0, 10.0, 51, 0.75);
+                loss.spread(y);
+                bits(&loss.target)
+            });
+            assert_eq!(fused, plain, "{y}");
+        }
+    }
+
+    #[test]
     fn a_histogram_has_the_mean_it_was_made_for() {
         let mut loss = HlGaussLoss::new(TargetRule::Q_LEARNING, -10.0, 10.0, 50, 0.75);
         let centres = centres(-10.0, 10.0, 50);

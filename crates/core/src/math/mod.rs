@@ -23,6 +23,8 @@ mod slices;
 pub use cosine::cos_pi;
 pub use exponential::exp;
 pub(crate) use fused::fused;
+#[cfg(test)]
+pub(crate) use fused::tests as fused_tests;
 pub use logarithm::ln;
 pub use normal::{erf, gelu, gelu_derivative};
 pub use number::{LEAST_MANTISSA, Number};

@@ -57,7 +57,7 @@ fused! {
         let (mut sum, mut mean) = (0.0, 0.0);
         for (logits, values) in logits.chunks(SIDE_BY_SIDE).zip(values.chunks(SIDE_BY_SIDE)) {
             let weights = each_exp(logits, greatest);
-            for (weight, value) in weights.iter().zip(values) {
+            for (weight, value) in weights[..logits.len()].iter().zip(values) {
                 sum += weight;
                 mean += weight * value;
             }

@@ -3,7 +3,7 @@
 use deepq_envs::MakeError;
 
 use super::Config;
-use super::describe::{describe, unknown_name_in};
+use super::describe::{describe, in_words, unknown_name_in};
 
 /// A configuration, or a name given on the command line, that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,9 +48,14 @@ impl ConfigError {
             }
             other => {
                 let message = other.to_string();
-                let unknown = message.find("unknown field").and_then(|at| unknown_name_in(&message[at..]));
-                let nearest = unknown.and_then(|(found, allowed)| nearest(found, &allowed));
-                Self { nearest, ..Self::new(place, message) }
+                let wrong = ["unknown field", "invalid type: ", "invalid value: ", "missing field "];
+                let told = wrong.iter().find_map(|start| message.find(start)).unwrap_or(message.len());
+                let (before, told) = message.split_at(told);
+                let (nearest, allowed) = match unknown_name_in(told) {
+                    Some((found, allowed)) => (nearest(found, &allowed), allowed),
+                    None => (None, vec![]),
+                };
+                Self { nearest, allowed, ..Self::new(place, format!("{before}{}", in_words(told))) }
             }
         }
     }
@@ -120,8 +125,9 @@ pub(super) fn unread_key<'a>(
 ) -> Option<(String, &'a str, Vec<&'a str>)> {
     use toml::Value::{Array, Table};
     given.iter().find_map(|(key, value)| match (value, understood.get(key)) {
-        // An empty list is not written where none is usual.
+        // Where nothing is usual nothing is written.
         (Array(given), None) if given.is_empty() => None,
+        (Table(given), None) if given.is_empty() => None,
         (_, None) => Some((path.to_owned(), key.as_str(), understood.keys().map(String::as_str).collect())),
         (Table(given), Some(Table(understood))) => unread_key(given, understood, &format!("{path}.{key}")),
         (Array(given), Some(Array(understood))) => {

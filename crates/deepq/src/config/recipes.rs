@@ -62,8 +62,7 @@ pub(super) fn on_top(recipe: &Table, mut settings: Table, env: &str) -> Table {
     settings
 }
 
-/// Takes `path.to.key` away, where it is there.
-pub(super) fn remove(table: &mut Table, path: &str) {
+fn remove(table: &mut Table, path: &str) {
     match path.split_once('.') {
         None => {
             table.remove(path);

@@ -2,13 +2,25 @@
 
 use toml::{Table, Value};
 
-use super::describe::{describe, unknown_name_in};
-use super::parse::{check_keys, unread_key};
-use super::recipes::remove;
+use super::describe::{describe, is_missing_key};
+use super::parse::check_keys;
 use super::{Config, ConfigError, Preset};
 
-/// The value by which a setting becomes what it is where nothing is said of it.
+/// The value by which a setting becomes what it is where nothing is said of it; false, where it is true or false.
 const OFF: &str = "off";
+
+/// Keys as Stable-Baselines3 calls them.
+const OTHER_KEYS: [(&str, &str); 9] = [
+    ("lr", "learning.learning_rate"),
+    ("total_timesteps", "stop.env_steps"),
+    ("buffer_size", "replay.capacity"),
+    ("learning_starts", "learning.start_env_steps"),
+    ("train_freq", "learning.every_env_steps"),
+    ("gradient_steps", "learning.batches"),
+    ("target_update_interval", "target.period"),
+    ("exploration_fraction", "exploration.epsilon"),
+    ("net_arch", "network.hidden"),
+];
 
 impl Config {
     /// A preset for the environment `env` with settings changed; each of `set` is `path.to.key=value`.
@@ -19,38 +31,89 @@ impl Config {
             assign(&mut table, "env.id", Value::String(env.to_owned()), "--env")?;
         }
         let text = toml::to_string(&table).expect("a table of plain values");
-        let config = Self::from_toml(&text, &file)?.with_settings(set)?;
-        let place = |error: ConfigError| match set {
-            [] => ConfigError { place: format!("{file}: {}", error.place), ..error },
-            _ => error,
-        };
-        config.validate().map_err(place)?;
+        let mut settings = Settings::new(Self::from_toml(&text, &file)?);
+        for setting in set {
+            settings.change(setting)?;
+        }
+        let config = settings.finish()?;
+        config.validate()?;
         Ok(config)
     }
+}
 
-    /// The same with all of `set` changed, not validated yet.
-    fn with_settings(self, set: &[String]) -> Result<Self, ConfigError> {
-        // With every default written out, a key can be set whose table the file leaves out.
-        let mut table = Table::try_from(&self).expect("a configuration is a table of plain values");
-        let mut outcome: Result<Self, ConfigError> = Ok(self);
-        for setting in set {
-            let flag = format!("--set {setting}");
-            let Some((path, value)) = setting.split_once('=') else {
-                let message = "has no '='; it is written KEY=VALUE, as in learning.gamma=0.9";
-                return Err(ConfigError::new(flag, message));
-            };
-            let (path, value) = (path.trim(), value.trim());
-            change(&mut table, path, value, &flag)?;
-            // What is missing after one may come with the next, as the keys of another kind do. Where it does not, the
-            // one is told since which it is missing.
-            outcome = match (read(&table, &flag), outcome) {
-                (Ok(config), _) => Ok(config),
-                (Err(now), Err(earlier)) if now.message == earlier.message => Err(earlier),
-                (Err(now), Err(earlier)) => Err(ConfigError { place: earlier.place, ..now }),
-                (Err(now), Ok(_)) => Err(elsewhere(now, path, &table)),
-            };
+/// A configuration while its settings are changed.
+struct Settings {
+    /// With every default written out, so that a key can be set whose table the file leaves out.
+    table: Table,
+    /// What the table says, or said when it was last whole.
+    config: Config,
+    /// The setting since which a key is missing, and which one.
+    incomplete: Option<ConfigError>,
+}
+
+impl Settings {
+    fn new(config: Config) -> Self {
+        let table = Table::try_from(&config).expect("a configuration is a table of plain values");
+        Self { table, config, incomplete: None }
+    }
+
+    fn change(&mut self, setting: &str) -> Result<(), ConfigError> {
+        let flag = format!("--set {setting}");
+        let Some((path, value)) = setting.split_once('=') else {
+            let message = "has no '='; it is written KEY=VALUE, as in learning.gamma=0.9";
+            return Err(ConfigError::new(flag, message));
+        };
+        let path = path.trim();
+        match value.trim() {
+            // What an environment's options may be, only the environment knows.
+            OFF if !path.starts_with("env.options.") => self.switch_off(path, &flag)?,
+            value => put(&mut self.table, path, parse_value(value), &flag)?,
         }
-        outcome
+        self.read(path, flag)
+    }
+
+    /// Reads the table again. A key that is missing may come with a later setting, as those of a kind do.
+    fn read(&mut self, path: &str, flag: String) -> Result<(), ConfigError> {
+        let id = &self.config.env.id;
+        match read(&self.table, &flag) {
+            Ok(config) if config.env.id != *id => {
+                let message = "the environment is named by itself, as in deepq train CartPole-v1";
+                return Err(ConfigError::new(flag, message));
+            }
+            Ok(config) => (self.config, self.incomplete) = (config, None),
+            Err(error) if is_missing_key(&error) => {
+                let place = self.incomplete.take().map_or(flag, |since| since.place);
+                self.incomplete = Some(ConfigError { place, ..error });
+            }
+            Err(error) => return Err(elsewhere(error, path, &self.table)),
+        }
+        Ok(())
+    }
+
+    fn switch_off(&mut self, path: &str, flag: &str) -> Result<(), ConfigError> {
+        if let Some(Value::Boolean(is_on)) = at_mut(&mut self.table, path) {
+            *is_on = false;
+            return Ok(());
+        }
+        // No value of a key that is none is right, which is told of the configuration as it was last whole.
+        let mut whole = Self::new(self.config.clone());
+        assign(&mut whole.table, path, Value::String(OFF.into()), flag)?;
+        if let Err(error) = read(&whole.table, flag)
+            && error.message.contains("there is no key")
+        {
+            return Err(elsewhere(error, path, &whole.table));
+        }
+        let (parent, key) = path.rsplit_once('.').unwrap_or(("", path));
+        let parent = match parent {
+            "" => Some(&mut self.table),
+            _ => at_mut(&mut self.table, parent).and_then(Value::as_table_mut),
+        };
+        parent.and_then(|parent| parent.remove(key));
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Config, ConfigError> {
+        self.incomplete.map_or(Ok(self.config), Err)
     }
 }
 
@@ -60,70 +123,38 @@ fn read(table: &Table, flag: &str) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
-/// Sets one key, and what goes with it.
-fn change(table: &mut Table, path: &str, text: &str, flag: &str) -> Result<(), ConfigError> {
-    if path == "env.id" {
-        let message = "the environment is named by itself, as in deepq train CartPole-v1";
-        return Err(ConfigError::new(flag, message));
-    }
-    if text == OFF {
-        let before = table.clone();
-        assign(table, path, Value::String(OFF.into()), flag)?;
-        let is_known = unknown_key(table).is_none();
-        *table = before;
-        return match is_known {
-            true => Ok(remove(table, path)),
-            false => assign(table, path, Value::String(OFF.into()), flag),
-        };
-    }
-    let value = parse_value(text);
-    // The name of a kind may stand for the table that it makes: optimizer=radam.
-    let has_kinds = at(table, path).is_some_and(|there| there.get("kind").is_some());
-    let path = match has_kinds && value.is_str() {
-        true => format!("{path}.kind"),
-        false => path.to_owned(),
+/// Sets one key. The name of a kind stands for a table of its own, which has nothing of the kind before.
+fn put(table: &mut Table, path: &str, value: Value, flag: &str) -> Result<(), ConfigError> {
+    let kind_of = |path: &str| {
+        let kind = at(table, path)?.get("kind")?.as_str()?;
+        Some((path.to_owned(), kind.to_owned()))
     };
-    assign(table, &path, value, flag)?;
-    if let Some(parent) = path.strip_suffix(".kind") {
-        drop_keys_of_other_kinds(table, parent);
-    }
-    Ok(())
-}
-
-/// Takes away what the table at `path` has from its kind before, and its kind now does not know.
-fn drop_keys_of_other_kinds(table: &mut Table, path: &str) {
-    while let Some(key) = unknown_key(table) {
-        let own = at_mut(table, path).and_then(Value::as_table_mut);
-        if key == "kind" || own.is_none_or(|own| own.remove(&key).is_none()) {
-            return;
+    // `optimizer=radam` is `optimizer.kind=radam`.
+    let of_kind = kind_of(path).or_else(|| kind_of(path.strip_suffix(".kind")?));
+    match (of_kind, &value) {
+        (Some((_, before)), Value::String(kind)) if *kind == before => Ok(()),
+        (Some((path, _)), Value::String(_)) => {
+            let own = Table::from_iter([("kind".to_owned(), value)]);
+            assign(table, &path, Value::Table(own), flag)
         }
+        _ => assign(table, path, value, flag),
     }
 }
 
-/// The first key that no configuration has there.
-fn unknown_key(table: &Table) -> Option<String> {
-    match table.clone().try_into::<Config>() {
-        Ok(config) => {
-            let understood = Table::try_from(config).expect("a configuration is a table of plain values");
-            unread_key(table, &understood, "").map(|(_, key, _)| key.to_owned())
-        }
-        Err(error) => {
-            let told = Some(error.message()).filter(|told| told.starts_with("unknown field"));
-            told.and_then(unknown_name_in).map(|(key, _)| key.to_owned())
-        }
-    }
-}
-
-/// Names the key of another table that was probably meant by an unknown one: `gamma` is one of `learning`.
+/// Names the key that was probably meant by an unknown one: `gamma` is one of `learning`, `lr` is what others call one.
 fn elsewhere(error: ConfigError, path: &str, table: &Table) -> ConfigError {
     let key = path.rsplit('.').next().unwrap_or(path);
     if !error.message.contains(&format!("no key '{key}'")) {
+        // It may have been a table of this name that is none, as in `total.gamma`.
         return error;
     }
-    let meant = table.iter().find_map(|(name, value)| {
-        let there = value.as_table().is_some_and(|table| table.contains_key(key));
-        Some(format!("{name}.{key}")).filter(|meant| there && meant != path)
-    });
+    let has_key = |value: &Value| value.as_table().is_some_and(|table| table.contains_key(key));
+    let there = table.iter().filter(|(_, value)| has_key(value)).map(|(name, _)| format!("{name}.{key}"));
+    let there: Vec<String> = there.filter(|there| there != path).collect();
+    let meant = match &there[..] {
+        [only] => Some(only.clone()),
+        _ => OTHER_KEYS.iter().find(|(other, _)| *other == key).map(|(_, ours)| (*ours).to_owned()),
+    };
     ConfigError { nearest: meant.or(error.nearest), ..error }
 }
 
@@ -148,12 +179,27 @@ fn at_mut<'a>(table: &'a mut Table, path: &str) -> Option<&'a mut Value> {
 /// A value as TOML writes it; what is not TOML is a string. A whole number may be written as `1e6`.
 fn parse_value(text: &str) -> Value {
     let parsed: Result<Table, _> = toml::from_str(&format!("value = {text}"));
-    match parsed.ok().and_then(|mut table| table.remove("value")) {
-        Some(Value::Float(number)) if text.contains(['e', 'E']) && is_whole(number) => {
-            Value::Integer(number as i64)
-        }
+    match parsed.ok().filter(|table| table.len() == 1).and_then(|mut table| table.remove("value")) {
+        Some(value) if has_exponent(text) => with_whole_numbers(value),
         Some(value) => value,
         None => Value::String(text.to_owned()),
+    }
+}
+
+/// Whether a number in it is written as `1e6`.
+fn has_exponent(text: &str) -> bool {
+    text.as_bytes().windows(2).any(|pair| pair[0].is_ascii_digit() && matches!(pair[1], b'e' | b'E'))
+}
+
+/// The same with whole numbers that are no integers as integers, which stand for either.
+fn with_whole_numbers(value: Value) -> Value {
+    match value {
+        Value::Float(number) if is_whole(number) => Value::Integer(number as i64),
+        Value::Array(values) => Value::Array(values.into_iter().map(with_whole_numbers).collect()),
+        Value::Table(table) => {
+            Value::Table(table.into_iter().map(|(key, value)| (key, with_whole_numbers(value))).collect())
+        }
+        other => other,
     }
 }
 
@@ -162,9 +208,16 @@ fn is_whole(number: f64) -> bool {
     number.fract() == 0.0 && number.abs() < (1_u64 << f64::MANTISSA_DIGITS) as f64
 }
 
+/// More keys in a path than any setting has.
+const MOST_KEYS: usize = 16;
+
 /// Sets `path.to.key`, making tables on the way; `list.0.key` is a key of the list's first entry.
 fn assign(table: &mut Table, path: &str, value: Value, flag: &str) -> Result<(), ConfigError> {
     let mut keys: Vec<&str> = path.split('.').collect();
+    if keys.len() > MOST_KEYS || keys.contains(&"") {
+        let message = format!("'{}' is no path of a setting, such as learning.gamma", shortened(path));
+        return Err(ConfigError::new(shortened(flag), message));
+    }
     let last = keys.pop().unwrap_or_default();
     let (mut table, mut keys) = (table, keys.into_iter());
     while let Some(key) = keys.next() {
@@ -182,12 +235,21 @@ fn assign(table: &mut Table, path: &str, value: Value, flag: &str) -> Result<(),
         }
         let found = inner.type_str();
         let Some(inner) = inner.as_table_mut() else {
+            let found = if matches!(found, "float" | "integer") { "number" } else { found };
             return Err(ConfigError::new(flag, format!("'{key}' is a {found} and has no keys of its own")));
         };
         table = inner;
     }
     table.insert(last.to_owned(), value);
     Ok(())
+}
+
+/// The beginning of what is too long to be shown.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(80) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -265,32 +327,67 @@ mod tests {
         assert!(error.message.contains("1.5"), "{error}");
     }
 
-    #[test]
-    fn a_setting_is_off_where_nothing_is_said_of_it() {
-        let resolve = |algo: &str, set: &[&str]| {
-            let set: Vec<String> = set.iter().map(|set| (*set).to_owned()).collect();
-            Config::resolve("CartPole-v1", None, Some(algo), &set).map(|(config, _)| config)
-        };
-        let rainbow =
-            resolve("rainbow", &["network.noisy=off", "replay.sampler=off", "network.dueling=off"]).unwrap();
-        assert!(!rainbow.network.traits().noisy && !rainbow.network.traits().dueling);
-        assert_eq!(rainbow.replay.unwrap().sampler, deepq_core::replay::SamplerConfig::Uniform);
-        assert_eq!(resolve("dqn", &["network.noisy=off"]).unwrap(), resolve("dqn", &[]).unwrap());
-        let error = resolve("dqn", &["network.nosy=off"]).unwrap_err();
-        assert_eq!(
-            (error.place.as_str(), error.nearest.as_deref()),
-            ("--set network.nosy=off", Some("noisy"))
-        );
-        let error = resolve("dqn", &["learning.gamma=off"]).unwrap_err();
-        assert_eq!(error.message, "the key 'gamma' is missing");
+    fn of(algo: &str, set: &[&str]) -> Result<Config, ConfigError> {
+        let set: Vec<String> = set.iter().map(|set| (*set).to_owned()).collect();
+        Config::resolve("CartPole-v1", None, Some(algo), &set).map(|(config, _)| config)
     }
 
     #[test]
-    fn another_kind_takes_none_of_the_keys_of_the_kind_before() {
-        let config = resolve(&["loss.head.kind=quantile"]).unwrap();
-        assert_eq!(config.loss, resolve(&["loss.head={kind=\"quantile\"}"]).unwrap().loss);
-        assert_eq!(config.loss, resolve(&["loss.head=quantile"]).unwrap().loss);
-        assert_eq!(resolve(&["optimizer=radam"]), resolve(&["optimizer={kind=\"radam\"}"]));
+    fn a_setting_is_off_where_nothing_is_said_of_it() {
+        let rainbow =
+            of("rainbow", &["network.noisy=off", "replay.sampler=off", "network.dueling=off"]).unwrap();
+        assert!(!rainbow.network.traits().noisy && !rainbow.network.traits().dueling);
+        assert_eq!(rainbow.replay.unwrap().sampler, deepq_core::replay::SamplerConfig::Uniform);
+        assert_eq!(of("dqn", &["network.noisy=off"]).unwrap(), of("dqn", &[]).unwrap());
+        assert!(
+            !of("dqn", &["env.action_masks=off"]).unwrap().env.action_masks,
+            "what is true becomes false"
+        );
+        let wrappers = "env.wrappers=[{kind=\"frame-stack\",frames=2,padding=\"zero\"}]";
+        let config = of("dqn", &[wrappers, "env.wrappers.0.padding=off"]).unwrap();
+        assert_eq!(
+            config.env.wrappers,
+            of("dqn", &[&wrappers.replace("zero", "reset")]).unwrap().env.wrappers
+        );
+        for (set, place, nearest) in [
+            (&["network.nosy=off"][..], "--set network.nosy=off", "noisy"),
+            (&["loss.head=categorical", "network.nosy=off"], "--set network.nosy=off", "noisy"),
+        ] {
+            let error = of("dqn", set).unwrap_err();
+            assert_eq!((error.place.as_str(), error.nearest.as_deref()), (place, Some(nearest)));
+        }
+        assert_eq!(of("dqn", &["learning.gamma=off"]).unwrap_err().message, "the key 'gamma' is missing");
+        assert!(
+            of("dqn", &["env.options.a=off"]).unwrap().env.options.contains_key("a"),
+            "the environment is asked"
+        );
+    }
+
+    #[test]
+    fn another_kind_takes_nothing_of_the_kind_before() {
+        let heads = ["expected", "categorical", "hl-gauss", "quantile"];
+        let whole = |kind: &str| match kind {
+            "expected" => "error={kind=\"squared\"}",
+            "quantile" => "quantiles=9",
+            _ => "v_min=0,v_max=9",
+        };
+        for before in heads {
+            for now in heads.into_iter().filter(|now| *now != before) {
+                let first = format!("loss.head={{kind=\"{before}\",{}}}", whole(before));
+                let table = format!("loss.head={{kind=\"{now}\",{}}}", whole(now));
+                let keys = whole(now).split(',').map(|key| format!("loss.head.{key}"));
+                let by_name = [first.clone(), format!("loss.head={now}")].into_iter().chain(keys);
+                let by_name: Vec<String> = by_name.collect();
+                let by_name: Vec<&str> = by_name.iter().map(String::as_str).collect();
+                assert_eq!(resolve(&by_name).unwrap(), resolve(&[&first, &table]).unwrap(), "{before} {now}");
+            }
+        }
+        for optimizer in ["adamw", "radam", "rmsprop", "sgd"] {
+            let table = format!("optimizer={{kind=\"{optimizer}\"}}");
+            assert_eq!(resolve(&[&format!("optimizer={optimizer}")]), resolve(&[&table]), "{optimizer}");
+        }
+        let same = resolve(&["optimizer.epsilon=0.5", "optimizer.kind=adam"]).unwrap();
+        assert_eq!(same, resolve(&["optimizer.epsilon=0.5"]).unwrap(), "the kind it was");
         let error = resolve(&["loss.head.kind=quantile", "loss.head.error=1"]).unwrap_err();
         assert_eq!(error.place, "--set loss.head.error=1");
     }
@@ -300,16 +397,22 @@ mod tests {
         let categorical = ["loss.head=categorical", "loss.head.v_min=0", "loss.head.v_max=200"];
         let whole = resolve(&["loss.head={kind=\"categorical\",v_min=0.0,v_max=200.0}"]).unwrap();
         assert_eq!(resolve(&categorical).unwrap(), whole);
-        let error = resolve(&categorical[..2]).unwrap_err();
-        assert_eq!(
-            (error.place.as_str(), error.message.as_str()),
-            ("--set loss.head=categorical", "the key 'v_max' is missing")
-        );
-        let error = resolve(&["learning.gama=0.9", "learning.n_step=2"]).unwrap_err();
-        assert_eq!(
-            (error.place.as_str(), error.nearest.as_deref()),
-            ("--set learning.gama=0.9", Some("gamma"))
-        );
+        for (set, place, message) in [
+            (&categorical[..2], "--set loss.head=categorical", "the key 'v_max' is missing"),
+            (
+                &["loss.head=categorical", "loss.head.v_min=high"],
+                "--set loss.head.v_min=high",
+                "found \"high\", allowed is a number",
+            ),
+            (
+                &["learning.gama=0.9", "learning.n_step=2"],
+                "--set learning.gama=0.9",
+                "there is no key 'gama' here",
+            ),
+        ] {
+            let error = resolve(set).unwrap_err();
+            assert_eq!((error.place.as_str(), error.message.as_str()), (place, message));
+        }
     }
 
     #[test]
@@ -317,8 +420,17 @@ mod tests {
         for set in [&["gamma=0.9"][..], &["gamma=0.9", "learning.n_step=2"]] {
             assert_eq!(resolve(set).unwrap_err().nearest.as_deref(), Some("learning.gamma"));
         }
-        let error = resolve(&["replay.batch_size=8"]).unwrap_err();
-        assert_eq!(error.nearest.as_deref(), Some("learning.batch_size"));
+        for (set, meant) in [
+            ("replay.batch_size=8", "learning.batch_size"),
+            ("lr=0.1", "learning.learning_rate"),
+            ("replay.buffer_size=9", "replay.capacity"),
+        ] {
+            assert_eq!(resolve(&[set]).unwrap_err().nearest.as_deref(), Some(meant), "{set}");
+        }
+        let whole = Table::try_from(resolve(&[]).unwrap()).unwrap();
+        for (other, ours) in OTHER_KEYS {
+            assert!(at(&whole, ours).is_some() || ours == "stop.env_steps", "{other}: {ours}");
+        }
     }
 
     #[test]
@@ -334,10 +446,28 @@ mod tests {
                 .contains("found 1.5, allowed is a whole number")
         );
         assert_eq!(resolve(&["env.wrappers=[]"]).unwrap(), resolve(&[]).unwrap());
+        assert_eq!(resolve(&["env.options={}"]).unwrap(), resolve(&[]).unwrap());
+        let schedule = |steps: &str| {
+            resolve(&[&format!("exploration.epsilon={{kind=\"linear\",from=1.0,to=1e-1,env_steps={steps}}}")])
+                .unwrap()
+        };
+        assert_eq!(schedule("1e3"), schedule("1000"));
     }
 
     #[test]
     fn the_environment_is_no_setting() {
-        assert!(resolve(&["env.id=Acrobot-v1"]).unwrap_err().message.contains("named by itself"));
+        for set in ["env.id=Acrobot-v1", "env={id=\"Acrobot-v1\"}"] {
+            assert!(resolve(&[set]).unwrap_err().message.contains("named by itself"), "{set}");
+        }
+    }
+
+    #[test]
+    fn paths_that_cannot_be_are_refused() {
+        for path in ["a..b", "", "learning.", &"a.".repeat(10_000)] {
+            let error = resolve(&[&format!("{path}=1")]).unwrap_err();
+            assert!(error.message.contains("is no path of a setting"), "{error}");
+            assert!(error.to_string().len() < 400, "{error}");
+        }
+        assert!(resolve(&["learning.gamma=0.9\nn_step=3"]).is_err(), "no second line");
     }
 }

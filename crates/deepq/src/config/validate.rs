@@ -117,8 +117,11 @@ impl Config {
                 "a number",
             )?;
             let every = evaluation.every_env_steps;
-            let needs = "set: stopping early needs evaluations while training";
-            check(every.is_some(), "evaluation.every_env_steps", "nothing", needs)?;
+            if every.is_none() {
+                let message = "stopping early needs evaluations while training: set it, or set \
+                               evaluation.stop_early=off";
+                return Err(ConfigError::new("evaluation.every_env_steps", message));
+            }
         }
         if evaluation.final_policy == FinalPolicy::Best && evaluation.every_env_steps.is_none() {
             let message = "found best, which needs evaluation.every_env_steps: \

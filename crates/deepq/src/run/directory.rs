@@ -137,6 +137,16 @@ impl RunDirectory {
         }
     }
 
+    /// Fails where a folder that it would stand in is a run.
+    pub(super) fn check_in_no_run(path: &Path) -> Result<(), Error> {
+        match path.ancestors().skip(1).find(|folder| folder.join("run.json").is_file()) {
+            Some(run) => {
+                Err(Error::run(run, "this folder holds a run already", "choose another folder with --out"))
+            }
+            None => Ok(()),
+        }
+    }
+
     fn hold(path: &Path) -> Result<Self, Error> {
         let lock_path = path.join("run.lock");
         // What is in the file is another process's until this one has the lock.

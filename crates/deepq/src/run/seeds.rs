@@ -94,7 +94,10 @@ pub fn train_all<O: Observer>(
     // Before the first begins, so that none is stopped for another's sake.
     for request in requests {
         request.config.validate()?;
-        request.out.as_deref().map_or(Ok(()), RunDirectory::check_free)?;
+        if let Some(out) = request.out.as_deref() {
+            RunDirectory::check_free(out)?;
+            RunDirectory::check_in_no_run(out)?;
+        }
     }
     let failed = AtomicBool::new(false);
     let beside_others = requests.len() > 1;

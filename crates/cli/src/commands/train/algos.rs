@@ -100,7 +100,7 @@ fn all_requests(recipes: &[TrainRequest], count: u64) -> Result<Vec<TrainRequest
 /// The page stands beside the folders of the runs.
 fn page_path(args: &Train, names: &[&str], paths: &[PathBuf]) -> PathBuf {
     match (&args.out, paths.first().and_then(|path| path.parent())) {
-        (Some(parent), _) => parent.join("compare.html"),
+        (Some(parent), _) => fresh_page(parent, "compare"),
         (None, parent) => {
             let names: String = names.join("-").chars().take(100).collect();
             fresh_page(parent.unwrap_or(Path::new("")), &format!("compare-{names}-s{}", args.seed))

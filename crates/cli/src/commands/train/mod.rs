@@ -42,13 +42,16 @@ pub(crate) fn run(args: &Train, output: &Output) -> Result<ExitCode, Failure> {
 }
 
 fn request(args: &Train, algo: Option<&str>) -> Result<TrainRequest, Failure> {
+    check_flags(args)?;
     let mut set = args.set.clone();
     set.extend(args.env_steps.map(|env_steps| format!("stop={{env_steps={env_steps}}}")));
     set.extend(args.episodes.map(|episodes| format!("stop={{episodes={episodes}}}")));
     let several = args.algo.len() > 1;
     let of_which = |error: ConfigError| match algo.filter(|_| several) {
-        Some(algo) => ConfigError { place: format!("--algo {algo}: {}", error.place), ..error },
-        None => error,
+        Some(algo) if error.place != "--algo" => {
+            ConfigError { place: format!("--algo {algo}: {}", error.place), ..error }
+        }
+        _ => error,
     };
     let (mut config, preset) =
         Config::resolve(&args.env, args.preset.as_deref(), algo, &set).map_err(of_which)?;
@@ -57,6 +60,24 @@ fn request(args: &Train, algo: Option<&str>) -> Result<TrainRequest, Failure> {
     request.out = args.out.clone();
     request.command = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
     Ok(request)
+}
+
+/// A flag that stands for settings would silently win over them.
+fn check_flags(args: &Train) -> Result<(), ConfigError> {
+    let flags = [
+        ("--env-steps", args.env_steps.is_some(), "stop"),
+        ("--episodes", args.episodes.is_some(), "stop"),
+        ("--threads", args.threads.is_some(), "engine.threads"),
+    ];
+    for (flag, _, key) in flags.into_iter().filter(|(_, is_given, _)| *is_given) {
+        let is_same = |path: &str| path == key || path.starts_with(&format!("{key}."));
+        let other = args.set.iter().find(|set| is_same(set.split('=').next().unwrap_or_default().trim()));
+        if let Some(other) = other {
+            let message = format!("cannot be given together with --set {other}");
+            return Err(ConfigError::new(flag, message));
+        }
+    }
+    Ok(())
 }
 
 /// An environment that hangs holds its thread for good: the program ends from another one.
@@ -175,7 +196,7 @@ fn fresh_page(folder: &Path, name: &str) -> PathBuf {
         1 => folder.join(format!("{name}.html")),
         _ => folder.join(format!("{name}-{number}.html")),
     };
-    (1..).map(page).find(|page| !page.exists()).unwrap_or_else(|| page(1))
+    (1..).map(page).find(|page| !page.exists()).expect("there are more numbers than files")
 }
 
 fn next_steps(run: &Path, report: &Path, videos: &[Recording]) -> String {

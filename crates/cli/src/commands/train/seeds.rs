@@ -149,7 +149,7 @@ fn report_path(request: &TrainRequest, paths: &[PathBuf]) -> PathBuf {
     let parent = request.out.clone().or_else(|| paths.first()?.parent().map(Path::to_owned));
     let parent = parent.unwrap_or_default();
     match &request.out {
-        Some(_) => parent.join("report.html"),
+        Some(_) => fresh_page(&parent, "report"),
         None => fresh_page(&parent, &format!("report-{}-s{}", request.preset, request.seed)),
     }
 }
