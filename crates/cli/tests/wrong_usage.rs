@@ -63,7 +63,7 @@ fn values_that_cannot_be_are_told_with_what_is_allowed() {
     };
     refused("learning.gamma=1.5", &["learning.gamma", "found 1.5", "0 to 1"]);
     refused("learning.gamma=nan", &["learning.gamma", "NaN", "0 to 1"]);
-    refused("learning.gamma=high", &["learning.gamma=high", "string \"high\""]);
+    refused("learning.gamma=high", &["learning.gamma=high", "found \"high\", allowed is a number"]);
     refused("learning.batch_size=0", &["found 0", "1 to 65536"]);
     refused("learning.batch_size=-1", &["-1", "learning.batch_size"]);
     refused("learning.batches=9223372036854775807", &["learning.batches", "1 to 1000000"]);

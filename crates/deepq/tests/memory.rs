@@ -63,14 +63,16 @@ fn what_is_larger_takes_more() {
 #[test]
 fn fractions_and_their_proposals_are_counted() {
     let at = |fractions: u64| memory("iqn", &[&format!("loss.head.acting_fractions={fractions}")]).total;
-    // The embedding's 128 values, another layer's 128 with their ReLU's, and one for each action: of a value and its
-    // gradient, 4 bytes each, for 64 rows.
-    assert_eq!(at(128) - at(64), 2 * 4 * 64 * (128 + 128 + 128 + 2) * 64);
+    // The embedding's 32 values, another layer's 32 with their ReLU's, and one for each action: of a value and its
+    // gradient, 4 bytes each, for the 32 transitions of a batch.
+    assert_eq!(at(128) - at(64), 2 * 4 * 32 * (32 + 32 + 32 + 2) * 64);
+    let target = |fractions: u64| memory("iqn", &[&format!("loss.head.target_fractions={fractions}")]).total;
+    assert_eq!(target(128) - target(64), at(128) - at(64), "those of the target's pass stand beside them");
     let proposed = |set: &[&str]| memory("fqf", set).total;
     let fewer = ["loss.head.acting_fractions=64", "loss.head.fractions=8"];
     let more = ["loss.head.acting_fractions=64", "loss.head.fractions=16"];
-    // 128 features and 1 for the bias, in four vectors; the logits and their gradient.
-    assert_eq!(proposed(&more) - proposed(&fewer), 4 * 8 * (4 * (128 + 1) + 2 * 64));
+    // 32 features and 1 for the bias, in four vectors; the logits and their gradient.
+    assert_eq!(proposed(&more) - proposed(&fewer), 4 * 8 * (4 * (32 + 1) + 2 * 32));
 }
 
 /// Notes the order of events, and what the first one says.

@@ -100,7 +100,7 @@ fn what_makes_no_sense_is_refused() {
     let deep = (0..6)
         .fold(r#"{kind="relu"}"#.to_owned(), |inner, _| format!(r#"{{kind="residual",layers=[{inner}]}}"#));
     for (network, words) in [
-        ("3".to_owned(), vec!["integer `3`, expected a table with hidden, architecture or layers"]),
+        ("3".to_owned(), vec!["found 3, allowed is a table with hidden, architecture or layers"]),
         ("{}".to_owned(), vec!["none of hidden, architecture and layers"]),
         (
             r#"{hidden=[8],architecture="nature"}"#.into(),

@@ -123,11 +123,12 @@ pub(super) fn unread_key<'a>(
     understood: &'a toml::Table,
     path: &str,
 ) -> Option<(String, &'a str, Vec<&'a str>)> {
-    use toml::Value::{Array, Table};
+    use toml::Value::{Array, Boolean, Table};
     given.iter().find_map(|(key, value)| match (value, understood.get(key)) {
         // Where nothing is usual nothing is written.
         (Array(given), None) if given.is_empty() => None,
         (Table(given), None) if given.is_empty() => None,
+        (Boolean(false), None) => None,
         (_, None) => Some((path.to_owned(), key.as_str(), understood.keys().map(String::as_str).collect())),
         (Table(given), Some(Table(understood))) => unread_key(given, understood, &format!("{path}.{key}")),
         (Array(given), Some(Array(understood))) => {

@@ -313,7 +313,7 @@ mod tests {
         let error = resolve(&["learning"]).unwrap_err();
         assert!(error.message.contains("KEY=VALUE"), "{error}");
         let error = resolve(&["learning.gamma.x=1"]).unwrap_err();
-        assert!(error.message.contains("'gamma' is a float"), "{error}");
+        assert!(error.message.contains("'gamma' is a number"), "{error}");
         let error = resolve(&["loss.target.kind=\"q-lerning\""]).unwrap_err();
         assert_eq!(error.nearest.as_deref(), Some("q-learning"));
         let error = resolve(&["evaluation.parameters=targets"]).unwrap_err();

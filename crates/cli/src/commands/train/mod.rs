@@ -64,20 +64,17 @@ fn request(args: &Train, algo: Option<&str>) -> Result<TrainRequest, Failure> {
 
 /// A flag that stands for settings would silently win over them.
 fn check_flags(args: &Train) -> Result<(), ConfigError> {
-    let flags = [
-        ("--env-steps", args.env_steps.is_some(), "stop"),
-        ("--episodes", args.episodes.is_some(), "stop"),
-        ("--threads", args.threads.is_some(), "engine.threads"),
-    ];
-    for (flag, _, key) in flags.into_iter().filter(|(_, is_given, _)| *is_given) {
-        let is_same = |path: &str| path == key || path.starts_with(&format!("{key}."));
-        let other = args.set.iter().find(|set| is_same(set.split('=').next().unwrap_or_default().trim()));
-        if let Some(other) = other {
-            let message = format!("cannot be given together with --set {other}");
-            return Err(ConfigError::new(flag, message));
-        }
+    let flag = match (args.env_steps, args.episodes) {
+        (Some(_), _) => "--env-steps",
+        (_, Some(_)) => "--episodes",
+        _ => return Ok(()),
+    };
+    let is_stop =
+        |set: &&String| set.trim_start().starts_with("stop.") || set.trim_start().starts_with("stop=");
+    match args.set.iter().find(is_stop) {
+        Some(set) => Err(ConfigError::new(flag, format!("cannot be given together with --set {set}"))),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// An environment that hangs holds its thread for good: the program ends from another one.
