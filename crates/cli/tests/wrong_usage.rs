@@ -69,7 +69,9 @@ fn values_that_cannot_be_are_told_with_what_is_allowed() {
     refused("learning.batches=9223372036854775807", &["learning.batches", "1 to 1000000"]);
     refused("learning.gamma", &["has no '='", "KEY=VALUE"]);
     refused("=1", &["--set =1"]);
-    refused("learning.gamma.x=1", &["'gamma' is a float"]);
+    refused("network.dueling=1", &["found 1, allowed is true or false"]);
+    refused("gamma=0.9", &["no key 'gamma'", "did you mean 'learning.gamma'?"]);
+    refused("learning.gamma.x=1", &["'gamma' is a number"]);
     refused("replay.capacity=536870913", &["replay.capacity", "1 to 536870912"]);
     refused("replay.capacity=10", &["replay.capacity", "at least the batch size"]);
     // 3 TiB of parameters.
@@ -85,6 +87,52 @@ fn values_that_cannot_be_are_told_with_what_is_allowed() {
     refused("env.id=Pong", &["--set env.id=Pong", "named by itself"]);
     refused("stop={}", &["stop", "never end"]);
     refused("exploration.epsilon.from=2.0", &["exploration.epsilon.from", "found 2", "0 to 1"]);
+}
+
+#[test]
+fn a_flag_does_not_silently_win_over_a_setting() {
+    let folder = tempfile::tempdir().unwrap();
+    for (flag, set) in [("--env-steps", "stop.env_steps=20"), ("--episodes", "stop={env_steps=20}")] {
+        let words = [flag, "cannot be given together", set];
+        refused(folder.path(), &train(&[flag, "10", "--set", set]), &words);
+    }
+}
+
+#[test]
+fn nothing_takes_a_runs_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    train_small(folder, "run", &[]);
+    let before = std::fs::read(folder.join("run/run.json")).unwrap();
+    refused(folder, &train(&["--seeds", "2"]), &["run", "holds a run already"]);
+    refused(folder, &train(&["--algo", "dqn,c51"]), &["run", "holds a run already"]);
+    refused(folder, &["compare", "run", "--out", "run/run.json"], &["run/run.json", "no page"]);
+    assert_eq!(std::fs::read(folder.join("run/run.json")).unwrap(), before);
+}
+
+/// The page of a study stands beside what is there.
+#[test]
+fn a_page_takes_no_others_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::create_dir(folder.join("mine")).unwrap();
+    for page in ["mine/report.html", "mine/compare.html"] {
+        std::fs::write(folder.join(page), "mine").unwrap();
+    }
+    let short = ["--env-steps", "300", "--seeds", "2", "--set", "recording.episodes=0", "--out", "mine"];
+    for (more, page) in
+        [(&[][..], "mine/report-2.html"), (&["--algo", "dqn,double-dqn"], "mine/compare-2.html")]
+    {
+        let args = [&["train", "CartPole-v1", "--preset", "default-fixed"][..], &short].concat();
+        let args =
+            if more.is_empty() { args } else { [&["train", "CartPole-v1"][..], more, &short].concat() };
+        let outcome = run(folder, &args);
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        assert!(outcome.stdout.contains(page) && folder.join(page).is_file(), "{outcome:?}");
+    }
+    for page in ["mine/report.html", "mine/compare.html"] {
+        assert_eq!(std::fs::read_to_string(folder.join(page)).unwrap(), "mine");
+    }
 }
 
 #[test]

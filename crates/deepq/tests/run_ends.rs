@@ -250,3 +250,22 @@ fn names_of_fresh_runs_stay_in_their_folder() {
         assert!(path.starts_with("runs"));
     }
 }
+
+#[test]
+fn row_17_the_last_policy_is_there_beside_the_best() {
+    let set = [
+        "stop.env_steps=3000",
+        "network.hidden=[8]",
+        "evaluation.every_env_steps=500",
+        "evaluation.stop_early=off",
+        "evaluation.final_policy=best",
+    ];
+    let config = config("default-fixed", &set);
+    let mut trainer = Trainer::new(&config, 1).unwrap();
+    trainer.run(&mut ()).unwrap();
+    let (_, _, best) = trainer.best().unwrap();
+    let last = trainer.network().parameters(config.evaluation.parameters);
+    assert_ne!(best, last, "another one was better");
+    assert_eq!(trainer.policy().parameters(), best);
+    assert_eq!(trainer.last_policy().parameters(), last);
+}
