@@ -56,9 +56,15 @@ pub(crate) fn machine() -> Value {
     })
 }
 
-/// What the working tree is at.
+/// What the working tree is at, and whether it differs from that. Results and the pages made from them do not count:
+/// a study changes them as it goes.
 pub(crate) fn commit() -> String {
-    answer("git", &["describe", "--always", "--dirty", "--abbrev=12"])
+    let commit = answer("git", &["describe", "--always", "--abbrev=12"]);
+    let but_results = [".", ":!results", ":!../docs", ":!../README.md"];
+    match answer("git", &[&["status", "--porcelain", "--"], &but_results[..]].concat()).as_str() {
+        "" => commit,
+        _ => commit + "-dirty",
+    }
 }
 
 /// The machine's, however few of them this process may use.

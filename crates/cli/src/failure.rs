@@ -24,8 +24,12 @@ impl Failure {
 
 impl From<deepq::Error> for Failure {
     fn from(error: deepq::Error) -> Self {
-        use deepq::Error::{Config, Damaged, Io, Run};
-        let code = match &error {
+        use deepq::Error::{Config, Damaged, Io, OneOfSeveral, Run};
+        let cause = match &error {
+            OneOfSeveral { source, .. } => source,
+            other => other,
+        };
+        let code = match cause {
             Config(_) | Run { .. } | Damaged { .. } => 2,
             // What is read is what the user names; what is written is the work under way.
             Io { action, .. } if action.starts_with("cannot read") => 2,

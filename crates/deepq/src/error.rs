@@ -53,6 +53,16 @@ pub enum Error {
         /// Steps of the optimiser taken.
         gradient_steps: u64,
     },
+    /// One of several runs failed.
+    #[error("{preset} with seed {seed}: {source}")]
+    OneOfSeveral {
+        /// The recipe of the run.
+        preset: String,
+        /// Its seed.
+        seed: u64,
+        /// What went wrong.
+        source: Box<Error>,
+    },
     /// An observer of the run failed.
     #[error("{0}")]
     Observer(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -83,6 +93,7 @@ impl Error {
             Self::Damaged { .. } => "damaged",
             Self::Run { .. } => "run",
             Self::Diverged { .. } => "diverged",
+            Self::OneOfSeveral { source, .. } => source.kind(),
             Self::Observer(_) => "observer",
         }
     }
@@ -92,6 +103,7 @@ impl Error {
         match self {
             Self::Config(error) => error.help(),
             Self::Run { help, .. } => Some(help.clone()),
+            Self::OneOfSeveral { source, .. } => source.help(),
             Self::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
                 Some("choose a folder that you may write to with --out".into())
             }

@@ -143,7 +143,9 @@ fn a_seed_that_fails_stops_the_others_and_leaves_the_callers_flag() {
         _ => Ok(ControlFlow::Continue(())),
     };
     let error = train_seeds(&request, 500, |seed| AfterEpisodes(10, move || answer(seed))).unwrap_err();
-    assert_eq!(error.to_string(), "the screen fell over");
+    assert!(matches!(error, Error::OneOfSeveral { seed: 1, .. }), "{error:?}");
+    assert!(error.to_string().ends_with(" with seed 1: the screen fell over"), "{error}");
+    assert_eq!(error.kind(), "observer");
     assert!(!request.stop_flag.load(Ordering::Relaxed));
     let runs = RunDirectory::find_all(folder.path());
     assert!((1..500).contains(&runs.len()), "{} runs", runs.len());

@@ -114,9 +114,15 @@ pub fn train_all<O: Observer>(
             if outcome.is_err() {
                 failed.store(true, Ordering::Relaxed);
             }
-            outcome.map(Some)
+            outcome.map(Some).map_err(|error| if beside_others { of_one(request, error) } else { error })
         })
         .collect()
+}
+
+/// Says in which of several runs something went wrong.
+fn of_one(request: &TrainRequest, error: Error) -> Error {
+    let (preset, seed) = (request.preset.clone(), request.seed);
+    Error::OneOfSeveral { preset, seed, source: Box::new(error) }
 }
 
 /// Interrupts a seed when another has failed. The request's flag is its caller's, who may use it again.
