@@ -2,6 +2,7 @@
 
 use toml::{Table, Value};
 
+use super::settings::remove;
 use super::{Config, Preset};
 
 /// The keys of a recipe's file that are no settings.
@@ -60,19 +61,6 @@ pub(super) fn on_top(recipe: &Table, mut settings: Table, env: &str) -> Table {
         }
     }
     settings
-}
-
-fn remove(table: &mut Table, path: &str) {
-    match path.split_once('.') {
-        None => {
-            table.remove(path);
-        }
-        Some((key, rest)) => {
-            if let Some(Value::Table(inner)) = table.get_mut(key) {
-                remove(inner, rest);
-            }
-        }
-    }
 }
 
 /// Puts values in place, table by table. A table of another kind takes the whole place: the keys of a linear schedule

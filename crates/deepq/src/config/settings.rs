@@ -103,12 +103,7 @@ impl Settings {
         {
             return Err(elsewhere(error, path, &whole.table));
         }
-        let (parent, key) = path.rsplit_once('.').unwrap_or(("", path));
-        let parent = match parent {
-            "" => Some(&mut self.table),
-            _ => at_mut(&mut self.table, parent).and_then(Value::as_table_mut),
-        };
-        parent.and_then(|parent| parent.remove(key));
+        remove(&mut self.table, path);
         Ok(())
     }
 
@@ -125,8 +120,8 @@ fn read(table: &Table, flag: &str) -> Result<Config, ConfigError> {
 
 /// Sets one key. The name of a kind stands for a table of its own, which has nothing of the kind before.
 fn put(table: &mut Table, path: &str, value: Value, flag: &str) -> Result<(), ConfigError> {
-    let kind_of = |path: &str| {
-        let kind = at(table, path)?.get("kind")?.as_str()?;
+    let mut kind_of = |path: &str| {
+        let kind = at_mut(table, path)?.get("kind")?.as_str()?;
         Some((path.to_owned(), kind.to_owned()))
     };
     // `optimizer=radam` is `optimizer.kind=radam`.
@@ -158,15 +153,7 @@ fn elsewhere(error: ConfigError, path: &str, table: &Table) -> ConfigError {
     ConfigError { nearest: meant.or(error.nearest), ..error }
 }
 
-fn at<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
-    let mut keys = path.split('.');
-    let first = table.get(keys.next()?)?;
-    keys.try_fold(first, |value, key| match key.parse::<usize>() {
-        Ok(place) if value.is_array() => value.get(place),
-        _ => value.get(key),
-    })
-}
-
+/// What stands at `path.to.key`, where something does.
 fn at_mut<'a>(table: &'a mut Table, path: &str) -> Option<&'a mut Value> {
     let mut keys = path.split('.');
     let first = table.get_mut(keys.next()?)?;
@@ -174,6 +161,15 @@ fn at_mut<'a>(table: &'a mut Table, path: &str) -> Option<&'a mut Value> {
         Ok(place) if value.is_array() => value.get_mut(place),
         _ => value.get_mut(key),
     })
+}
+
+/// Takes `path.to.key` away, where it is there.
+pub(super) fn remove(table: &mut Table, path: &str) {
+    let (parent, key) = match path.rsplit_once('.') {
+        Some((parent, key)) => (at_mut(table, parent).and_then(Value::as_table_mut), key),
+        None => (Some(table), path),
+    };
+    parent.and_then(|parent| parent.remove(key));
 }
 
 /// A value as TOML writes it; what is not TOML is a string. A whole number may be written as `1e6`.
@@ -427,9 +423,9 @@ mod tests {
         ] {
             assert_eq!(resolve(&[set]).unwrap_err().nearest.as_deref(), Some(meant), "{set}");
         }
-        let whole = Table::try_from(resolve(&[]).unwrap()).unwrap();
+        let mut whole = Table::try_from(resolve(&[]).unwrap()).unwrap();
         for (other, ours) in OTHER_KEYS {
-            assert!(at(&whole, ours).is_some() || ours == "stop.env_steps", "{other}: {ours}");
+            assert!(at_mut(&mut whole, ours).is_some() || ours == "stop.env_steps", "{other}: {ours}");
         }
     }
 
