@@ -166,6 +166,32 @@ fn a_signal_that_comes_twice_at_once_is_one() {
     succeed(folder.path(), &["eval", "run", "--episodes", "1"]);
 }
 
+/// Filming is stopped between two pictures: the videos that are finished stay and are listed, nothing else is left.
+#[test]
+fn ctrl_c_while_filming_leaves_whole_videos_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let few = ["--env-steps", "300", "--set", "evaluation.final_episodes=2", "--out", "run"];
+    let args =
+        ["train", "CartPole-v1", "--set", "recording.episodes=1000", "--set", "evaluation.stop_early=off"];
+    let mut command = deepq(folder.path());
+    command.args(args).args(few).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let (run, videos) = (folder.path().join("run"), folder.path().join("run/videos"));
+    wait_for("a video", || videos.join("rl-video-episode-2.mp4").is_file());
+    send("-INT", &child);
+    assert_eq!(wait_at_most(&mut child, Duration::from_secs(60)).code(), Some(130));
+    let list: Value =
+        serde_json::from_slice(&std::fs::read(videos.join("recordings.json")).unwrap()).unwrap();
+    let listed = list.as_array().unwrap().iter().map(|video| video["file"].as_str().unwrap().to_owned());
+    let mut listed: Vec<String> = listed.collect();
+    assert!((3..1000).contains(&listed.len()), "{listed:?}");
+    listed.push("recordings.json".to_owned());
+    listed.sort();
+    assert_eq!(names(&videos), listed);
+    assert!(run.join("report.html").is_file());
+    assert_eq!(info(&run)["status"], "finished");
+}
+
 fn wait_at_most(child: &mut Child, limit: Duration) -> ExitStatus {
     let begun = Instant::now();
     loop {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use deepq::run::CheckpointChoice;
 use deepq::{EnvFactory, MOST_EPISODE_STEPS, Registry, RunDirectory, evaluation_seeds};
@@ -41,6 +41,14 @@ pub struct RecordRequest<'a> {
     pub out: &'a Path,
     /// The environments to choose from.
     pub registry: &'a Registry,
+    /// Filming ends where this turns true: what is finished stays, the episodes under way leave nothing.
+    pub stop: Option<&'a AtomicBool>,
+}
+
+impl RecordRequest<'_> {
+    fn is_stopped(&self) -> bool {
+        self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
+    }
 }
 
 /// What `recordings.json`, beside the videos, tells of one of them.
@@ -75,7 +83,7 @@ fn write_list(folder: &Path, list: &[Listed]) -> Result<(), ViewError> {
     Ok(deepq::run::write_atomically(&folder.join(LIST), &text)?)
 }
 
-/// Films episodes, several side by side, and gives them in their order.
+/// Films episodes, several side by side, and gives those that were finished, in their order.
 ///
 /// `rl-video-episode-0.mp4` and so on each hold the first observation's picture and one after every step, at the
 /// environment's frame rate. `recordings.json` beside them tells each one's return, length and seed.
@@ -96,8 +104,8 @@ pub fn record(request: &RecordRequest<'_>) -> Result<Vec<Recording>, ViewError> 
         write_list(request.out, &list)?;
     }
     let recordings = film_all(request, &factory)?;
-    let new = recordings.iter().enumerate().map(|(episode, recording)| Listed {
-        file: file_name(episode),
+    let new = recordings.iter().map(|recording| Listed {
+        file: recording.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         episodic_return: recording.episodic_return.is_finite().then_some(recording.episodic_return),
         length: recording.length,
         seed: recording.seed,
@@ -120,7 +128,7 @@ fn film_all(request: &RecordRequest<'_>, factory: &EnvFactory) -> Result<Vec<Rec
             let number = next.fetch_add(1, Ordering::Relaxed);
             let Some(seed) = seeds.get(number) else { return Ok(()) };
             let path = request.out.join(file_name(number));
-            let recording = film_episode(&mut episode, *seed, path)?;
+            let Some(recording) = film_episode(request, &mut episode, *seed, path)? else { return Ok(()) };
             recordings.lock().unwrap_or_else(|poisoned| poisoned.into_inner())[number] = Some(recording);
         }
     };
@@ -136,13 +144,22 @@ fn film_all(request: &RecordRequest<'_>, factory: &EnvFactory) -> Result<Vec<Rec
     Ok(recordings.into_iter().flatten().collect())
 }
 
-fn film_episode(episode: &mut Episode, seed: u64, path: PathBuf) -> Result<Recording, ViewError> {
+/// None where filming is stopped.
+fn film_episode(
+    request: &RecordRequest<'_>,
+    episode: &mut Episode,
+    seed: u64,
+    path: PathBuf,
+) -> Result<Option<Recording>, ViewError> {
     episode.reset(seed)?;
     let first = episode.frame()?;
     let frames_per_second = f64::from(episode.env().spec().render_fps);
     let mut video = Mp4Writer::create(&path, first.width(), first.height(), frames_per_second)?;
     video.write(&first)?;
     loop {
+        if request.is_stopped() {
+            return Ok(None);
+        }
         let step = episode.step()?;
         video.write(&episode.frame()?)?;
         if step.ended() || episode.steps() == MOST_EPISODE_STEPS {
@@ -150,5 +167,6 @@ fn film_episode(episode: &mut Episode, seed: u64, path: PathBuf) -> Result<Recor
         }
     }
     video.finish()?;
-    Ok(Recording { path, episodic_return: episode.episodic_return(), length: episode.steps(), seed })
+    let (episodic_return, length) = (episode.episodic_return(), episode.steps());
+    Ok(Some(Recording { path, episodic_return, length, seed }))
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::args::Record;
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
 use crate::output::{Output, path_json};
 
 pub(crate) fn run(args: &Record, output: &Output) -> Result<ExitCode, Failure> {
@@ -16,6 +17,8 @@ pub(crate) fn run(args: &Record, output: &Output) -> Result<ExitCode, Failure> {
     // Nothing is made where the run cannot be filmed.
     directory.policy(args.run.checkpoint, &registry)?;
     let out = args.out.clone().unwrap_or_else(|| directory.path().join("videos"));
+    let interrupt = Interrupt::watch()?;
+    let stop = interrupt.stop_flag();
     let request = RecordRequest {
         run: &directory,
         choice: args.run.checkpoint,
@@ -23,6 +26,7 @@ pub(crate) fn run(args: &Record, output: &Output) -> Result<ExitCode, Failure> {
         seed: args.seed.unwrap_or(directory.info()?.seed),
         out: &out,
         registry: &registry,
+        stop: Some(&stop),
     };
     let videos = record(&request)?;
     let lines = videos.iter().map(|video| {
@@ -30,7 +34,7 @@ pub(crate) fn run(args: &Record, output: &Output) -> Result<ExitCode, Failure> {
     });
     let text = lines.collect::<Vec<_>>().join("\n");
     output.result(&json!({ "run": path_json(&args.run.run), "videos": videos_json(&videos) }), &text)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(interrupt.exit_code().unwrap_or(ExitCode::SUCCESS))
 }
 
 fn videos_json(videos: &[Recording]) -> Vec<Value> {

@@ -49,9 +49,11 @@ struct Columns {
 }
 
 impl Columns {
+    /// Those from observation `first` on.
     #[inline(always)]
-    fn new<S: Simd>(rows: usize, features: usize) -> Self {
+    fn new<S: Simd>(rows: usize, features: usize, first: usize) -> Self {
         let mut panels = Panels::new(rows);
+        panels.skip::<S>(first / (S::MAX_VECTORS * S::LANES));
         let panel = panels.step::<S>();
         Self { panels, panel, features }
     }
@@ -73,16 +75,43 @@ impl Columns {
     }
 }
 
-/// The columns of the observations that the rows of one vector of fractions belong to.
-#[inline(always)]
-fn columns_of<S: Simd>(columns: &mut Columns, first: usize, per_row: usize, rows: usize) -> [Column; LINE] {
-    let mut of = [Column { first: 0, width: 0 }; LINE];
-    for (lane, of) in of.iter_mut().enumerate().take(S::LANES) {
-        if first + lane < rows {
-            *of = columns.of::<S>((first + lane) / per_row);
+/// The observations that the rows of one vector of fractions belong to.
+struct Source {
+    columns: [Column; LINE],
+    /// Whether all rows belong to the first.
+    is_one: bool,
+}
+
+impl Source {
+    #[inline(always)]
+    fn of<S: Simd>(columns: &mut Columns, first: usize, per_row: usize, rows: usize) -> Self {
+        let last = first + S::LANES - 1;
+        let is_one = last < rows && first / per_row == last / per_row;
+        let mut of = [Column { first: 0, width: 0 }; LINE];
+        for (lane, of) in of.iter_mut().enumerate().take(if is_one { 1 } else { S::LANES }) {
+            if first + lane < rows {
+                *of = columns.of::<S>((first + lane) / per_row);
+            }
+        }
+        Self { columns: of, is_one }
+    }
+
+    /// One feature of theirs.
+    #[inline(always)]
+    unsafe fn gather<S: Simd>(&self, from: *const f32, feature: usize) -> S::Vector {
+        // SAFETY: the caller vouches for the columns; 16 lanes hold every vector.
+        unsafe {
+            let at = |column: &Column| *from.add(column.first + feature * column.width);
+            if self.is_one {
+                return S::splat(at(&self.columns[0]));
+            }
+            let mut lanes = [0.0f32; LINE];
+            for lane in 0..S::LANES {
+                lanes[lane] = at(&self.columns[lane]);
+            }
+            S::load(lanes.as_ptr())
         }
     }
-    of
 }
 
 /// `output = observation's feature · fraction's feature`, for the features of `share`.
@@ -96,33 +125,21 @@ pub(super) unsafe fn product<S: Simd>(
     let features = pass.program.slots[step.output].features;
     let per_row = pass.rows[1] / pass.rows[0];
     let begin = panel.start * (features + 1);
-    let mut columns = Columns::new::<S>(pass.rows[0], features);
+    let mut columns = Columns::new::<S>(pass.rows[0], features, panel.start / per_row);
     for lane in (0..panel.width).step_by(S::LANES) {
-        let of = columns_of::<S>(&mut columns, panel.start + lane, per_row, pass.rows[1]);
+        let of = Source::of::<S>(&mut columns, panel.start + lane, per_row, pass.rows[1]);
         // SAFETY: the columns are inside the slot of the observations' features.
         unsafe {
             let observed = pass.slots.add(pass.offset(step.inputs[0].slot));
             let weights = pass.slots.add(pass.offset(step.inputs[1].slot) + begin + lane);
             let output = pass.slots.add(pass.offset(step.output) + begin + lane);
             for feature in share.clone() {
-                let observed = gather::<S>(observed, &of, feature);
+                let observed = of.gather::<S>(observed, feature);
                 let product = S::multiply(observed, S::load(weights.add(feature * panel.width)));
                 S::store(output.add(feature * panel.width), product);
             }
         }
     }
-}
-
-/// One feature of several observations.
-#[inline(always)]
-unsafe fn gather<S: Simd>(from: *const f32, of: &[Column; LINE], feature: usize) -> S::Vector {
-    let mut lanes = [0.0f32; LINE];
-    for lane in 0..S::LANES {
-        // SAFETY: the caller vouches for the columns.
-        lanes[lane] = unsafe { *from.add(of[lane].first + feature * of[lane].width) };
-    }
-    // SAFETY: 16 lanes hold every vector.
-    unsafe { S::load(lanes.as_ptr()) }
 }
 
 /// The gradient of a product: by the fractions' features, and by the observations', which adds the fractions of
@@ -143,23 +160,22 @@ pub(super) unsafe fn product_backward<S: Simd>(
         let d_output = pass.d_slots.add(forward.offset(step.output));
         let share = worker.share(features, 1);
         if let Some(target) = Target::new(pass, step, 1) {
-            let mut columns = Columns::new::<S>(forward.rows[0], features);
+            let mut columns = Columns::new::<S>(forward.rows[0], features, 0);
             let mut panels = Panels::new(forward.rows[1]);
             while let Some(panel) = panels.step::<S>() {
                 for lane in (0..panel.width).step_by(S::LANES) {
-                    let of = columns_of::<S>(&mut columns, panel.start + lane, per_row, forward.rows[1]);
+                    let of = Source::of::<S>(&mut columns, panel.start + lane, per_row, forward.rows[1]);
                     for feature in share.clone() {
                         let place = panel.start * (features + 1) + feature * panel.width + lane;
-                        let d =
-                            S::multiply(S::load(d_output.add(place)), gather::<S>(observed, &of, feature));
+                        let d = S::multiply(S::load(d_output.add(place)), of.gather::<S>(observed, feature));
                         target.leave::<S>(place, d);
                     }
                 }
             }
         }
         if let Some(target) = Target::new(pass, step, 0) {
-            let mut columns = Columns::new::<S>(forward.rows[0], features);
-            let mut fractions = Columns::new::<S>(forward.rows[1], features);
+            let mut columns = Columns::new::<S>(forward.rows[0], features, 0);
+            let mut fractions = Columns::new::<S>(forward.rows[1], features, 0);
             for row in 0..forward.rows[0] {
                 let column = columns.of::<S>(row);
                 for fraction in row * per_row..(row + 1) * per_row {

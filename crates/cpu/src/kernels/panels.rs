@@ -119,16 +119,11 @@ impl Operation for ForwardStep<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let mut panels = Panels::new(self.pass.rows_of(self.step));
-        let mut number = 0;
-        while let Some(panel) = panels.step::<S>() {
-            if self.panels.contains(&number) {
-                // SAFETY: the panel is inside the slots.
-                unsafe { self.panel::<S>(panel) }
-            }
-            number += 1;
-            if number >= self.panels.end {
-                return;
-            }
+        panels.skip::<S>(self.panels.start);
+        for _ in self.panels.clone() {
+            let Some(panel) = panels.step::<S>() else { return };
+            // SAFETY: the panel is inside the slots.
+            unsafe { self.panel::<S>(panel) }
         }
     }
 }

@@ -160,6 +160,17 @@ impl Panels {
         Self { start: 0, batch }
     }
 
+    /// Leaves out the next `count` panels.
+    #[inline(always)]
+    pub(super) fn skip<S: Simd>(&mut self, count: usize) {
+        let width = S::MAX_VECTORS * S::LANES;
+        let full = count.min(self.batch.saturating_sub(self.start) / width);
+        self.start += full * width;
+        for _ in full..count {
+            self.step::<S>();
+        }
+    }
+
     /// The next panel.
     #[inline(always)]
     pub(super) fn step<S: Simd>(&mut self) -> Option<Panel> {
@@ -297,6 +308,19 @@ mod tests {
                 next += panel.samples * count;
             }
             assert_eq!(next, batch);
+        }
+    }
+
+    #[test]
+    fn a_panel_is_the_same_whether_those_before_it_are_walked_or_skipped() {
+        for batch in 0..200 {
+            let mut walked = Panels::new(batch);
+            for count in 0..30 {
+                let mut skipped = Panels::new(batch);
+                skipped.skip::<Portable>(count);
+                let place = |panel: Option<Panel>| panel.map(|of| (of.start, of.samples, of.width));
+                assert_eq!(place(skipped.step::<Portable>()), place(walked.step::<Portable>()), "{batch}");
+            }
         }
     }
 

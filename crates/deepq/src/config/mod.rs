@@ -9,6 +9,7 @@ mod presets;
 mod recipes;
 mod settings;
 mod validate;
+mod warnings;
 
 pub use engine::{EngineConfig, Threads};
 pub use network::{Architecture, ChannelAxis, Extras, NetworkConfig};

@@ -69,7 +69,7 @@ impl Settings {
             OFF if !path.starts_with("env.options.") => self.switch_off(path, &flag)?,
             value => put(&mut self.table, path, parse_value(value), &flag)?,
         }
-        self.read(path, flag)
+        self.read(path, flag).map_err(|error| in_brackets(error, path, value.trim()))
     }
 
     /// Reads the table again. A key that is missing may come with a later setting, as those of a kind do.
@@ -110,6 +110,14 @@ impl Settings {
     fn finish(self) -> Result<Config, ConfigError> {
         self.incomplete.map_or(Ok(self.config), Err)
     }
+}
+
+/// How a list is written, for whoever wrote `network.hidden=64,64`.
+fn in_brackets(mut error: ConfigError, path: &str, value: &str) -> ConfigError {
+    if error.message.ends_with("allowed is a list") && !value.starts_with(['[', '{']) {
+        error.nearest.get_or_insert_with(|| format!("{path}=[{value}]"));
+    }
+    error
 }
 
 fn read(table: &Table, flag: &str) -> Result<Config, ConfigError> {
@@ -306,6 +314,8 @@ mod tests {
         assert_eq!(error.nearest.as_deref(), Some("gamma"));
         let error = resolve(&["learning.gamma=high"]).unwrap_err();
         assert!(error.message.contains("found \"high\", allowed is a number"), "{error}");
+        let error = resolve(&["network.hidden=64,64"]).unwrap_err();
+        assert_eq!(error.nearest.as_deref(), Some("network.hidden=[64,64]"));
         let error = resolve(&["learning"]).unwrap_err();
         assert!(error.message.contains("KEY=VALUE"), "{error}");
         let error = resolve(&["learning.gamma.x=1"]).unwrap_err();

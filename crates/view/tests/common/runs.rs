@@ -35,6 +35,7 @@ pub(crate) fn filmed(run: &Path, episodes: usize, seed: u64) -> Vec<Recording> {
         seed,
         out: &run.join("videos"),
         registry: &Registry::builtin(),
+        stop: None,
     })
     .unwrap()
 }

@@ -31,6 +31,9 @@ pub(crate) fn run(args: &Train, output: &Output) -> Result<ExitCode, Failure> {
     };
     let interrupt = Interrupt::watch()?;
     for request in &mut requests {
+        for warning in request.config.warnings() {
+            output.note(format!("warning: {warning}"));
+        }
         request.stop_flag = interrupt.stop_flag();
         request.on_hang = Some(end_with(*output));
     }
@@ -103,13 +106,13 @@ fn run_one(
     line.finish();
     let summary = summary?;
     output.note(told(&summary));
-    // All that cannot be made again is on disk.
-    interrupt.end_at_once();
     if summary.status == RunStatus::Interrupted || interrupt.exit_code().is_some() {
         output.result(&json!(summary), &summary.run.display().to_string())?;
         return Ok(interrupt.exit_code().unwrap_or(ExitCode::SUCCESS));
     }
-    let videos = film(request, &summary, output)?;
+    let videos = film(request, &summary, interrupt, output)?;
+    // All that takes long to make again is on disk.
+    interrupt.end_at_once();
     let report = summary.run.join("report.html");
     write_report(std::slice::from_ref(&summary.run), &report)?;
     let mut json = json!(summary);
@@ -117,7 +120,7 @@ fn run_one(
     json["report"] = path_json(&report);
     output.note(next_steps(&summary.run, &report, &videos));
     output.result(&json, &summary.run.display().to_string())?;
-    Ok(ExitCode::SUCCESS)
+    Ok(interrupt.exit_code().unwrap_or(ExitCode::SUCCESS))
 }
 
 fn screen(args: &Train, config: &Config) -> Result<Option<TrainingScreen>, Failure> {
@@ -154,8 +157,13 @@ fn told(summary: &RunSummary) -> String {
     text
 }
 
-/// Films the final policy, where the configuration asks for it and the environment draws.
-fn film(request: &TrainRequest, summary: &RunSummary, output: &Output) -> Result<Vec<Recording>, Failure> {
+/// Films the final policy, where the configuration asks for it and the environment draws, until a signal comes.
+fn film(
+    request: &TrainRequest,
+    summary: &RunSummary,
+    interrupt: &Interrupt,
+    output: &Output,
+) -> Result<Vec<Recording>, Failure> {
     let episodes = episodes_to_film(request);
     let run = RunDirectory::open(&summary.run)?;
     if episodes > 0 && output.is_live() {
@@ -168,6 +176,7 @@ fn film(request: &TrainRequest, summary: &RunSummary, output: &Output) -> Result
         seed: request.seed,
         out: &summary.run.join("videos"),
         registry: &request.registry,
+        stop: Some(&interrupt.stop_flag()),
     })?)
 }
 
