@@ -35,7 +35,19 @@ impl From<deepq::Error> for Failure {
             Io { action, .. } if action.starts_with("cannot read") => 2,
             _ => 1,
         };
-        Self { kind: error.kind(), message: error.to_string(), help: error.help(), code }
+        let mut help = error.help();
+        if let OneOfSeveral { finished, .. } = &error
+            && !finished.is_empty()
+        {
+            let folders: Vec<String> = finished.iter().map(|run| run.display().to_string()).collect();
+            let compare = format!(
+                "{} of the other runs finished; to compare them: deepq compare {}",
+                finished.len(),
+                folders.join(" ")
+            );
+            help = Some(help.map_or(compare.clone(), |help| format!("{help}\n{compare}")));
+        }
+        Self { kind: error.kind(), message: error.to_string(), help, code }
     }
 }
 

@@ -45,6 +45,12 @@ impl FractionProposal {
         }
     }
 
+    /// Back to the beginning, with all parameters 0: even fractions for every observation.
+    pub fn begin_anew(&mut self) {
+        self.network.set_parameters(Parameters::Online, &vec![0.0; self.network.layout().len()]);
+        self.network.reset_optimizer();
+    }
+
     /// How many fractions it proposes.
     pub fn fractions(&self) -> usize {
         self.network.spec().actions

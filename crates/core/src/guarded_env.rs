@@ -185,7 +185,7 @@ impl GuardedEnv {
     ///
     /// # Errors
     /// Where the environment panics or gives none, one of another length, or one that allows nothing.
-    pub(crate) fn copy_mask(&self, action: Option<u32>, mask: &mut [bool]) -> Result<(), EnvFailure> {
+    pub fn copy_mask(&self, action: Option<u32>, mask: &mut [bool]) -> Result<(), EnvFailure> {
         let copied = caught(|| {
             let wrong = match self.env.action_mask() {
                 None => "its spec says that it masks actions, but it gives no mask".to_owned(),

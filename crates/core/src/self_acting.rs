@@ -64,17 +64,6 @@ pub(crate) fn check_fit(spec: &NetworkSpec, envs: &VectorEnv) -> Result<(), Lear
     Ok(())
 }
 
-/// Which actions are allowed at the present observations, `[env][action]`; empty where all are.
-pub(crate) fn masks(envs: &VectorEnv) -> &[bool] {
-    envs.action_masks()
-}
-
-/// Which actions are allowed at the last observation of the episode that ended in environment `env` with the
-/// latest step, `[action]`; empty where all are.
-pub(crate) fn final_mask(envs: &VectorEnv, env: usize) -> &[bool] {
-    envs.final_action_mask(env)
-}
-
 /// Values that are there already.
 pub(crate) struct KnownValues<'a>(pub(crate) &'a [f32]);
 

@@ -60,6 +60,8 @@ pub enum Error {
         preset: String,
         /// Its seed.
         seed: u64,
+        /// The folders of the other runs that have finished.
+        finished: Vec<PathBuf>,
         /// What went wrong.
         source: Box<Error>,
     },

@@ -63,6 +63,8 @@ pub struct Evaluator {
     observations: ObservationBuffer,
     reader: ActionValueReader,
     q: Vec<f32>,
+    /// Of one environment; empty where environments mask nothing.
+    mask: Vec<bool>,
 }
 
 /// An episode under way.
@@ -70,6 +72,8 @@ struct Running {
     /// The number of the episode, and of its environment.
     episode: usize,
     steps: u32,
+    /// The latest action.
+    action: Option<u32>,
 }
 
 impl Evaluator {
@@ -85,7 +89,8 @@ impl Evaluator {
     pub fn within(factory: EnvFactory) -> Self {
         let observations = ObservationBuffer::zeros(factory.spec().observation_space.element(), 0);
         let reader = ActionValueReader::expected();
-        Self { factory, monitor: CallMonitor::default(), envs: vec![], observations, reader, q: vec![] }
+        let mask = vec![true; if factory.spec().action_masks { factory.spec().actions } else { 0 }];
+        Self { factory, monitor: CallMonitor::default(), envs: vec![], observations, reader, q: vec![], mask }
     }
 
     /// Takes the values of networks from `reader`; by itself an evaluator takes networks with one value an action.
@@ -127,9 +132,9 @@ impl Evaluator {
             self.reader.action_values(network, parameters, observations, q);
             // From the last: an ended episode's place is taken by the last one, which has moved already.
             for place in (0..count).rev() {
-                let mask = self.envs[running[place].episode].inner().action_mask();
+                self.read_mask(&running[place])?;
                 let q = &self.q[place * actions..(place + 1) * actions];
-                let action = argmax_allowed(q, mask.unwrap_or(&[]));
+                let action = argmax_allowed(q, &self.mask);
                 if self.step(&mut running[place], place, action, inputs)? {
                     let ended = running.swap_remove(place);
                     returns[ended.episode] = self.envs[ended.episode].statistics().episodic_return;
@@ -157,7 +162,15 @@ impl Evaluator {
             let place = self.observations.slice_mut(episode * inputs..(episode + 1) * inputs);
             self.envs[episode].reset(Some(*seed), place).map_err(in_evaluation)?;
         }
-        Ok((0..seeds.len()).map(|episode| Running { episode, steps: 0 }).collect())
+        Ok((0..seeds.len()).map(|episode| Running { episode, steps: 0, action: None }).collect())
+    }
+
+    /// What the environment of an episode allows now.
+    fn read_mask(&mut self, run: &Running) -> Result<(), Error> {
+        if self.mask.is_empty() {
+            return Ok(());
+        }
+        self.envs[run.episode].copy_mask(run.action, &mut self.mask).map_err(in_evaluation)
     }
 
     /// Takes one step; true where the episode ended.
@@ -165,6 +178,7 @@ impl Evaluator {
         let place = self.observations.slice_mut(place * inputs..(place + 1) * inputs);
         let step = self.envs[run.episode].step(action as u32, place).map_err(in_evaluation)?;
         run.steps += 1;
+        run.action = Some(action as u32);
         Ok(step.ended() || run.steps == MOST_EPISODE_STEPS)
     }
 

@@ -188,3 +188,50 @@ fn what_is_no_yes_or_no_is_refused_with_its_key() {
     let error = Config::resolve("Taxi-v4", None, Some("dqn"), &set).unwrap_err();
     assert_eq!(error.nearest.as_deref(), Some("action_masks"));
 }
+
+type Mask = fn() -> Option<&'static [bool]>;
+
+/// Doors whose mask is wrong behind the first one.
+struct Faulty(Doors, Mask);
+
+impl Env for Faulty {
+    fn spec(&self) -> &EnvSpec {
+        self.0.spec()
+    }
+    fn reset(&mut self, seed: Option<u64>, observation: ObservationMut<'_>) -> Result<(), EnvError> {
+        self.0.reset(seed, observation)
+    }
+    fn step(&mut self, action: usize, observation: ObservationMut<'_>) -> Result<Step, EnvError> {
+        self.0.step(action, observation)
+    }
+    fn action_mask(&self) -> Option<&[bool]> {
+        if self.0.behind { (self.1)() } else { self.0.action_mask() }
+    }
+    fn save_state(&self, state: &mut StateWriter) {
+        self.0.save_state(state);
+    }
+    fn load_state(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
+        self.0.load_state(state)
+    }
+}
+
+/// Judging a policy is as strict as training it.
+#[test]
+fn row_19_a_wrong_mask_is_an_error_in_an_evaluation_too() {
+    let faults: [(Mask, &str); 4] = [
+        (|| None, "it gives no mask"),
+        (|| Some(&[true]), "its action mask has 1 flags for 2 actions"),
+        (|| Some(&[false, false]), "its action mask allows no action"),
+        (|| panic!("the door is stuck"), "it panicked: the door is stuck"),
+    ];
+    for (fault, message) in faults {
+        let mut registry = Registry::builtin();
+        let make = move || Faulty(Doors::new(Arc::default()), fault);
+        registry.register("Faulty", "doors with a fault", make).unwrap();
+        let spec = network::NetworkSpec::mlp(2, &[4], 2, network::Initialization::FanInUniform);
+        let mut policy = Policy::new(&spec, &vec![0.1; spec.layout().unwrap().len()]).unwrap();
+        let mut evaluator = Evaluator::new(&registry, "Faulty").unwrap();
+        let error = evaluator.evaluate_policy(&mut policy, &[1]).unwrap_err().to_string();
+        assert!(error.contains("in an evaluation: ") && error.contains(message), "{error}");
+    }
+}

@@ -199,6 +199,46 @@ fn a_state_of_another_seed_or_configuration_is_refused() {
     refused(config_of(&["optimizer={kind=\"adamw\"}"]), 11);
 }
 
+/// Noise of each use, drawn fractions, proposals with their optimiser, priorities, resets, rollouts, traces.
+#[test]
+fn row_18_every_recipe() {
+    for recipe in deepq::config::algorithms() {
+        let of_recipe: &[&str] = match recipe.name {
+            "pqn" => &[
+                "env.copies=4",
+                "rollout.steps=8",
+                "rollout.minibatches=4",
+                "rollout.epochs=2",
+                "network.hidden=[16]",
+            ],
+            "stream-q" => &[],
+            _ => &[
+                "network.hidden=[16, 16]",
+                "learning.start_env_steps=100",
+                "learning.every_env_steps=3",
+                "learning.batch_size=16",
+                "replay.capacity=300",
+            ],
+        };
+        let with_a_reset: &[&str] = match recipe.name {
+            "bbf" | "rainbow" | "fqf" => &["reset={period={unit=\"gradient-steps\",every=70}}"],
+            _ => &[],
+        };
+        let shared = [
+            "stop={env_steps=700}",
+            "evaluation.every_env_steps=200",
+            "evaluation.episodes=2",
+            "evaluation.stop_early=off",
+            "evaluation.final_policy=best",
+        ];
+        let set = shared.iter().chain(of_recipe).chain(with_a_reset);
+        let set: Vec<String> = set.map(|setting| (*setting).to_owned()).collect();
+        let resolved = Config::resolve("CartPole-v1", None, Some(recipe.name), &set);
+        let (config, _) = resolved.unwrap_or_else(|error| panic!("{}: {error}", recipe.name));
+        assert_resumes(&config, &[333]);
+    }
+}
+
 const WRAPPERS: &str = "env.wrappers=[{kind=\"sticky-actions\",probability=0.1},{kind=\"action-repeat\",times=2},\
                         {kind=\"normalize-observation\",clip=5.0},{kind=\"frame-stack\",frames=3},\
                         {kind=\"scale-reward\",factor=0.5}]";

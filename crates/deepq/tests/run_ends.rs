@@ -4,13 +4,13 @@ mod common;
 
 use std::fs;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{config, files, request};
 use deepq::events::{Answer, Event, Observer};
-use deepq::run::{CheckpointChoice, RunStatus, train, train_seeds};
+use deepq::run::{CheckpointChoice, RunStatus, TrainRequest, train, train_all, train_seeds};
 use deepq::{Config, Error, Registry, RunDirectory, Trainer};
 
 /// Does something after so many episodes.
@@ -154,6 +154,22 @@ fn a_seed_that_fails_stops_the_others_and_leaves_the_callers_flag() {
         let failed = run.ends_with("s1");
         assert_eq!(status, if failed { RunStatus::Failed } else { RunStatus::Interrupted }, "{run:?}");
     }
+}
+
+/// What befalls one run alone costs the others nothing.
+#[test]
+fn a_seed_that_diverges_lets_the_others_finish() {
+    let folder = tempfile::tempdir().unwrap();
+    let right = request(small(), 1, &folder.path().join("right"));
+    let mut wrong = request(small(), 2, &folder.path().join("wrong"));
+    wrong.config.learning.learning_rate = deepq_core::Schedule::Constant { value: 1e30 };
+    let last = TrainRequest { seed: 3, out: Some(folder.path().join("last")), ..right.clone() };
+    let error = train_all(&[wrong, right, last], |_| ()).unwrap_err();
+    let Error::OneOfSeveral { seed: 2, finished, source, .. } = &error else { panic!("{error:?}") };
+    assert!(matches!(**source, Error::Diverged { .. }), "{error}");
+    assert_eq!(*finished, ["right", "last"].map(|name| folder.path().join(name)));
+    let status = |run: &PathBuf| RunDirectory::open(run).unwrap().info().unwrap().status;
+    assert!(finished.iter().all(|run| status(run) == RunStatus::Finished));
 }
 
 #[test]

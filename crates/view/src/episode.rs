@@ -9,7 +9,11 @@ pub struct Episode {
     env: GuardedEnv,
     policy: Policy,
     observation: ObservationBuffer,
+    /// Empty where the environment masks nothing.
+    mask: Vec<bool>,
     steps: u32,
+    /// The latest action of the episode.
+    action: Option<u32>,
 }
 
 impl Episode {
@@ -22,7 +26,8 @@ impl Episode {
         let env = factory.evaluation(0).map_err(Error::from)?;
         let space = &env.spec().observation_space;
         let observation = ObservationBuffer::zeros(space.element(), space.len());
-        Ok(Self { env, policy, observation, steps: 0 })
+        let mask = vec![true; if env.spec().action_masks { env.spec().actions } else { 0 }];
+        Ok(Self { env, policy, observation, mask, steps: 0, action: None })
     }
 
     /// The environment.
@@ -53,7 +58,7 @@ impl Episode {
     /// # Errors
     /// Where the environment fails.
     pub fn reset(&mut self, seed: u64) -> Result<(), ViewError> {
-        self.steps = 0;
+        (self.steps, self.action) = (0, None);
         let len = self.observation.len();
         let outcome = self.env.reset(Some(seed), self.observation.slice_mut(0..len));
         outcome.map_err(|failure| Error::from(failure).into())
@@ -64,12 +69,16 @@ impl Episode {
     /// # Errors
     /// Where the environment fails.
     pub fn step(&mut self) -> Result<Step, ViewError> {
-        let mask = self.env.inner().action_mask();
+        if !self.mask.is_empty() {
+            self.env.copy_mask(self.action, &mut self.mask).map_err(Error::from)?;
+        }
+        let mask = (!self.mask.is_empty()).then_some(&self.mask[..]);
         let action = self.policy.act_within(self.observation.as_observation(), mask);
         let len = self.observation.len();
         let step = self.env.step(action as u32, self.observation.slice_mut(0..len));
         let step = step.map_err(Error::from)?;
         self.steps += 1;
+        self.action = Some(action as u32);
         Ok(step)
     }
 }

@@ -97,11 +97,11 @@ pub fn record(request: &RecordRequest<'_>) -> Result<Vec<Recording>, ViewError> 
         path: request.out.display().to_string(),
         source,
     })?;
-    let mut list = listed(request.out);
-    list.retain(|old| (0..request.episodes).all(|episode| file_name(episode) != old.file));
+    let before = listed(request.out);
     if request.out.join(LIST).exists() {
-        // Should this be stopped half way, no new video stands beside an old one's return.
-        write_list(request.out, &list)?;
+        // Should the program be killed half way, no new video stands beside an old one's return.
+        let stays = |old: &&Listed| (0..request.episodes).all(|episode| file_name(episode) != old.file);
+        write_list(request.out, &before.iter().filter(stays).cloned().collect::<Vec<_>>())?;
     }
     let recordings = film_all(request, &factory)?;
     let new = recordings.iter().map(|recording| Listed {
@@ -110,7 +110,11 @@ pub fn record(request: &RecordRequest<'_>) -> Result<Vec<Recording>, ViewError> 
         length: recording.length,
         seed: recording.seed,
     });
-    list.splice(0..0, new);
+    let mut list: Vec<Listed> = new.collect();
+    // Filming may have been stopped: the old video of an episode that was not filmed anew is still there.
+    let old = before.into_iter().filter(|old| list.iter().all(|new| new.file != old.file));
+    let old: Vec<Listed> = old.collect();
+    list.extend(old);
     if !list.is_empty() {
         write_list(request.out, &list)?;
     }

@@ -4,7 +4,7 @@ mod passes;
 
 use serde::{Deserialize, Serialize};
 
-use crate::loss::{Loss, LossResult, Output, Readout, greatest};
+use crate::loss::{Loss, LossResult, Output, Readout, allows, greatest_allowed, mask_row};
 use crate::network::{Parameters, QNetwork};
 use crate::replay::{Batch, ReplayStore, Sampler};
 use crate::{
@@ -46,7 +46,8 @@ pub struct LearnerConfig {
 pub struct LearnMetrics {
     /// The weighted mean loss.
     pub loss: f32,
-    /// The mean over the batch of the greatest value at the observation.
+    /// The mean over the batch of the greatest value at the observation, of the actions allowed there where the
+    /// memory or the environment knows them.
     pub q_mean: f32,
 }
 
@@ -191,9 +192,11 @@ impl Learner {
             d_output,
             d_fractions: &mut self.d_fractions,
         };
-        self.loss.evaluate(self.batch.transitions(rows.clone()), outputs, &mut result);
+        let transitions = self.batch.transitions(rows.clone());
+        self.loss.evaluate(transitions, outputs, &mut result);
         let readout = self.loss.readout();
-        let q_sum = (0..count).map(|b| greatest_value(&outputs[0], b, readout)).sum();
+        let mask = |b| mask_row(transitions.mask, b, outputs[0].actions);
+        let q_sum = (0..count).map(|b| greatest_value(&outputs[0], b, readout, mask(b))).sum();
 
         // The mean over the minibatch, weighted: here and not in the loss, so that no loss can forget it.
         let weights = &self.batch.weight[rows];
@@ -220,8 +223,13 @@ impl Learner {
             self.network.update_target(tau);
         }
         if let Some(reset) = self.config.reset.filter(|reset| is_due(reset.period)) {
-            reset.apply(&mut *self.network, &mut self.reset_stream);
+            self.reset(reset);
         }
+    }
+
+    fn reset(&mut self, reset: ResetConfig) {
+        reset.apply(&mut *self.network, &mut self.reset_stream);
+        self.passes.reset_proposals();
     }
 
     /// Lets the target network follow where its period counts env steps or episodes and lies between two
@@ -236,7 +244,7 @@ impl Learner {
             !matches!(reset.period, Period::GradientSteps { .. }) && reset.period.passed(before, now)
         };
         if let Some(reset) = self.config.reset.filter(due) {
-            reset.apply(&mut *self.network, &mut self.reset_stream);
+            self.reset(reset);
         }
     }
 
@@ -272,11 +280,12 @@ fn weigh(gradient: &mut [f32], weights: &[f32], count: usize) {
     }
 }
 
-/// The greatest action value of a row.
-fn greatest_value(output: &Output<'_>, b: usize, readout: &Readout) -> f32 {
+/// The greatest action value of a row, of the actions that a mask allows.
+fn greatest_value(output: &Output<'_>, b: usize, readout: &Readout, mask: &[bool]) -> f32 {
     match readout {
-        Readout::Expected => greatest(output.row(b)),
+        Readout::Expected => greatest_allowed(output.row(b), mask),
         _ => (0..output.actions)
+            .filter(|action| allows(mask, *action))
             .map(|action| readout.value(output.atoms_of(b, action)))
             .fold(f32::NEG_INFINITY, f32::max),
     }

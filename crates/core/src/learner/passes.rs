@@ -158,6 +158,13 @@ impl PassBuffers {
         }
     }
 
+    /// Proposals begin anew with the network whose features they are made of.
+    pub(super) fn reset_proposals(&mut self) {
+        if let Some(proposal) = &mut self.proposal {
+            proposal.begin_anew();
+        }
+    }
+
     pub(super) fn save_state(&self, state: &mut StateWriter) {
         self.fraction_stream.save_state(state);
         if let Some(proposal) = &self.proposal {

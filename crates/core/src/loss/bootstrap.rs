@@ -14,6 +14,16 @@ pub(super) struct Part {
     pub(super) offset: f32,
 }
 
+/// What the values of a pass beside the trained one are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Action values, which choose an action or make a policy.
+    Choosing,
+    /// Targets, which are learned from.
+    Learning,
+    Both,
+}
+
 /// A target rule at work on one transition after the other.
 #[derive(Clone, Debug)]
 pub(super) struct Bootstrap {
@@ -30,18 +40,28 @@ const TARGET_NEXT: usize = 1;
 const OTHER: usize = 2;
 
 impl Bootstrap {
-    /// The passes are: the trained one at `trained` fractions, then all others at `other` fractions.
-    pub(super) fn new(rule: TargetRule, trained: Fractions, other: Fractions) -> Self {
-        let pass = |parameters, at, fractions| Pass { parameters, at, fractions };
+    /// The passes are: the trained one at `trained` fractions, then all others at the fractions for their purpose.
+    pub(super) fn new(
+        rule: TargetRule,
+        trained: Fractions,
+        fractions_for: impl Fn(Purpose) -> Fractions,
+    ) -> Self {
+        let pass = |parameters, at, purpose| Pass { parameters, at, fractions: fractions_for(purpose) };
+        let least = matches!(rule, TargetRule::QLearning { minimum_of_networks: true, .. });
+        let target_next = match rule.needs_online_next() && !least {
+            true => Purpose::Learning,
+            false => Purpose::Both,
+        };
         let mut passes = vec![
-            pass(Parameters::Online, At::Observation, trained),
-            pass(Parameters::Target, At::NextObservation, other),
+            Pass { parameters: Parameters::Online, at: At::Observation, fractions: trained },
+            pass(Parameters::Target, At::NextObservation, target_next),
         ];
         if rule.needs_online_next() {
-            passes.push(pass(Parameters::Online, At::NextObservation, other));
+            let purpose = if least { Purpose::Both } else { Purpose::Choosing };
+            passes.push(pass(Parameters::Online, At::NextObservation, purpose));
         }
         if rule.needs_target_now() {
-            passes.push(pass(Parameters::Target, At::Observation, other));
+            passes.push(pass(Parameters::Target, At::Observation, Purpose::Choosing));
         }
         Self { rule, passes, q: vec![], parts: vec![] }
     }

@@ -42,7 +42,7 @@ impl CategoricalLoss {
     /// If there are fewer than 2 atoms or `v_min` is not below `v_max`.
     pub fn new(rule: TargetRule, v_min: f32, v_max: f32, atoms: usize) -> Self {
         assert!(atoms >= 2 && v_min < v_max, "{atoms} atoms from {v_min} to {v_max}");
-        let bootstrap = Bootstrap::new(rule, Fractions::None, Fractions::None);
+        let bootstrap = Bootstrap::new(rule, Fractions::None, |_| Fractions::None);
         let readout = Readout::Support(support(v_min, v_max, atoms));
         let (target, probabilities) = (vec![0.0; atoms], vec![0.0; atoms]);
         Self { v_min, v_max, atoms, readout, bootstrap, target, probabilities }

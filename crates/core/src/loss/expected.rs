@@ -59,7 +59,7 @@ pub struct ExpectedLoss {
 impl ExpectedLoss {
     /// The loss whose targets follow `rule`.
     pub fn new(rule: TargetRule, error: ErrorFunction) -> Self {
-        let bootstrap = Bootstrap::new(rule, Fractions::None, Fractions::None);
+        let bootstrap = Bootstrap::new(rule, Fractions::None, |_| Fractions::None);
         Self { rule, error, average_over_actions: false, bootstrap }
     }
 

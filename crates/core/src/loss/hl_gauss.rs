@@ -50,7 +50,7 @@ impl HlGaussLoss {
             edges: edges(v_min, v_max, bins),
             sigma: sigma_ratio * ((v_max - v_min) / bins as f32),
             readout: Readout::Support(centres(v_min, v_max, bins)),
-            bootstrap: Bootstrap::new(rule, Fractions::None, Fractions::None),
+            bootstrap: Bootstrap::new(rule, Fractions::None, |_| Fractions::None),
             target: vec![0.0; bins],
             logits: vec![0.0; bins],
         }

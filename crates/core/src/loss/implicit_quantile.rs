@@ -13,7 +13,7 @@
 //!
 //! The paper draws the K fractions too; their midpoints have the same mean, without its noise.
 
-use super::bootstrap::Bootstrap;
+use super::bootstrap::{Bootstrap, Purpose};
 use super::quantile::{quantile_targets, regress};
 use super::{Fractions, Loss, LossResult, Output, Pass, Readout, TargetRule, Transitions};
 
@@ -34,6 +34,8 @@ pub struct ImplicitQuantileLoss {
     kappa: f32,
     counts: ImplicitQuantiles,
     bootstrap: Bootstrap,
+    /// How many atoms of each pass are learned from; those that choose stand behind them.
+    drawn: Vec<usize>,
     targets: Vec<f32>,
 }
 
@@ -41,9 +43,16 @@ impl ImplicitQuantileLoss {
     /// The loss at so many fractions, quadratic for errors up to `kappa`.
     pub fn new(rule: TargetRule, counts: ImplicitQuantiles, kappa: f32) -> Self {
         let trained = Fractions::Drawn { drawn: counts.online, midpoints: 0 };
-        // One pass gives both: what is learned from, and what chooses.
-        let other = Fractions::Drawn { drawn: counts.target, midpoints: counts.midpoints };
-        Self { kappa, counts, bootstrap: Bootstrap::new(rule, trained, other), targets: vec![] }
+        let bootstrap = Bootstrap::new(rule, trained, |purpose| match purpose {
+            Purpose::Choosing => Fractions::Drawn { drawn: 0, midpoints: counts.midpoints },
+            Purpose::Learning => Fractions::Drawn { drawn: counts.target, midpoints: 0 },
+            Purpose::Both => Fractions::Drawn { drawn: counts.target, midpoints: counts.midpoints },
+        });
+        let drawn = bootstrap.passes().iter().map(|pass| match pass.fractions {
+            Fractions::Drawn { drawn, .. } => drawn,
+            _ => 0,
+        });
+        Self { kappa, counts, drawn: drawn.collect(), bootstrap, targets: vec![] }
     }
 }
 
@@ -62,13 +71,12 @@ impl Loss for ImplicitQuantileLoss {
         outputs: &[Output<'_>],
         result: &mut LossResult<'_>,
     ) {
-        let drawn = self.counts.target;
         result.d_output.fill(0.0);
         for b in 0..transitions.len() {
-            let value = |_: usize, atoms: &[f32]| Readout::Mean.value(&atoms[drawn..]);
+            let value = |pass: usize, atoms: &[f32]| Readout::Mean.value(&atoms[self.drawn[pass]..]);
             let (bonus, parts) = self.bootstrap.at(b, transitions, outputs, value);
             let (reward, discount) = (transitions.reward[b] + bonus, transitions.discount[b]);
-            quantile_targets(&mut self.targets, b, (reward, discount), parts, outputs, drawn);
+            quantile_targets(&mut self.targets, b, (reward, discount), parts, outputs, self.counts.target);
             let fractions = outputs[0].fractions_of(b);
             regress(b, transitions, &outputs[0], fractions, &self.targets, self.kappa, result);
         }

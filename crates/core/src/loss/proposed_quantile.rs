@@ -30,7 +30,8 @@ pub struct ProposedQuantileLoss {
 impl ProposedQuantileLoss {
     /// The loss, quadratic for errors up to `kappa`.
     pub fn new(rule: TargetRule, kappa: f32) -> Self {
-        let mut bootstrap = Bootstrap::new(rule, Fractions::ProposedMidpoints, Fractions::ProposedMidpoints);
+        let midpoints = Fractions::ProposedMidpoints;
+        let mut bootstrap = Bootstrap::new(rule, midpoints, |_| midpoints);
         let (parameters, at) = (Parameters::Online, At::Observation);
         bootstrap.push_pass(Pass { parameters, at, fractions: Fractions::Proposed });
         Self { kappa, bootstrap, targets: vec![] }

@@ -29,7 +29,7 @@ pub struct QuantileLoss {
 impl QuantileLoss {
     /// The loss of `quantiles` quantiles, quadratic for errors up to `kappa`.
     pub fn new(rule: TargetRule, quantiles: usize, kappa: f32) -> Self {
-        let bootstrap = Bootstrap::new(rule, Fractions::None, Fractions::None);
+        let bootstrap = Bootstrap::new(rule, Fractions::None, |_| Fractions::None);
         Self { kappa, fractions: midpoints(quantiles).collect(), bootstrap, targets: vec![] }
     }
 }

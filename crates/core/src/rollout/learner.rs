@@ -1,15 +1,13 @@
 //! Acting for a rollout, then learning from it.
 
 use super::{RolloutBuffer, RolloutConfig};
-use crate::loss::greatest;
-use crate::loss::{greatest_allowed, mask_row};
+use crate::loss::{greatest, greatest_allowed, mask_row};
 use crate::network::{Parameters, QNetwork};
-use crate::self_acting::{KnownValues, LearnerError, StepOutcome, check_fit, final_mask, masks};
+use crate::self_acting::{KnownValues, LearnerError, StepOutcome, check_fit};
 use crate::{
-    BehaviourPolicy, EnvFailure, LearnMetrics, ObservationBuffer, RandomStream, StateError, StateReader,
-    StateWriter, VectorEnv,
+    BehaviourPolicy, EnvFailure, ExplorationRates, LearnMetrics, NoiseSource, ObservationBuffer,
+    RandomStream, StateError, StateReader, StateWriter, VectorEnv,
 };
-use crate::{ExplorationRates, NoiseSource};
 
 /// An agent of [PQN](crate::rollout).
 ///
@@ -169,7 +167,7 @@ impl RolloutLearner {
     fn evaluate_observations(&mut self) {
         let Self { envs, network, buffer, q, .. } = self;
         network.forward(Parameters::Online, envs.observations(), q);
-        let (masks, actions) = (masks(envs), envs.spec().actions);
+        let (masks, actions) = (envs.action_masks(), envs.spec().actions);
         for (env, row) in q.chunks_exact(actions).enumerate() {
             if buffer.goes_on(env) {
                 buffer.set_bootstrap(env, greatest_allowed(row, mask_row(masks, env, actions)));
@@ -195,7 +193,7 @@ impl RolloutLearner {
         let q = &mut q[..truncated.len() * actions];
         network.forward(Parameters::Online, final_observations.slice(0..truncated.len() * len), q);
         for (env, row) in truncated.iter().zip(q.chunks_exact(actions)) {
-            buffer.set_bootstrap(*env, greatest_allowed(row, final_mask(envs, *env)));
+            buffer.set_bootstrap(*env, greatest_allowed(row, envs.final_action_mask(*env)));
         }
     }
 

@@ -3,7 +3,7 @@
 use super::{EligibilityTrace, StreamingConfig, TraceCut, overshooting_bounded_step};
 use crate::loss::greatest_allowed;
 use crate::network::{Parameters, QNetwork};
-use crate::self_acting::{KnownValues, LearnerError, StepOutcome, check_fit, final_mask, masks};
+use crate::self_acting::{KnownValues, LearnerError, StepOutcome, check_fit};
 use crate::{
     BehaviourPolicy, EnvFailure, LearnMetrics, StateError, StateReader, StateWriter, Step, VectorEnv,
 };
@@ -136,7 +136,7 @@ impl StreamingLearner {
         noise.refresh(&mut **network, Parameters::Online);
         network.forward_train(envs.observations(), q);
         policy.select(rates.into(), &mut KnownValues(q), envs.action_masks(), actions);
-        let greatest = greatest_allowed(q, masks(envs));
+        let greatest = greatest_allowed(q, envs.action_masks());
         // Of several greatest values each is greedy.
         let greedy = q[actions[0] as usize] >= greatest;
         envs.step(actions)?;
@@ -181,8 +181,8 @@ impl StreamingLearner {
         }
         let Self { envs, network, next_q, .. } = self;
         let (observation, mask) = match step.truncated {
-            true => (envs.final_observation(0), final_mask(envs, 0)),
-            false => (envs.observations(), masks(envs)),
+            true => (envs.final_observation(0), envs.final_action_mask(0)),
+            false => (envs.observations(), envs.action_masks()),
         };
         network.forward(Parameters::Online, observation, next_q);
         f64::from(greatest_allowed(next_q, mask))

@@ -102,15 +102,13 @@ fn row_10_munchausen_iqn_is_the_papers() {
         let (atoms, target_atoms, midpoints) =
             (per_list(&online), per_list(&target_next), per_list(&choosing));
         let target_next = behind(&target_next, &choosing_next, lists);
-        // At the observation only the values that make the policy count.
-        let target_now = behind(&vec![1e6; lists * target_atoms], &choosing, lists);
         let run = |atoms: usize, kappa: f32, online: &[f32], fractions: &[f32]| {
             let counts = ImplicitQuantiles { online: atoms, target: target_atoms, midpoints };
             let mut loss = ImplicitQuantileLoss::new(rule_of(&fixture), counts, kappa);
             evaluate(&mut loss, &rows, |pass| {
                 let (values, fractions) = match kind(pass) {
                     "online" => (online, fractions),
-                    "target" => (&target_now[..], &[][..]),
+                    "target" => (&choosing[..], &[][..]),
                     "target_next" => (&target_next[..], &[][..]),
                     other => panic!("{other} is no pass of Munchausen"),
                 };

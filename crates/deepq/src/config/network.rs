@@ -234,7 +234,8 @@ impl NetworkTable {
             [one, other, ..] => {
                 return Err(format!(
                     "network.{other} cannot be given together with network.{one}: each of them is a whole network. \
-                     Setting network as a whole takes the place of what is there: --set 'network={{{other}=…}}'"
+                     Setting network as a whole takes the place of what is there: --set 'network={{{one}=…}}' or \
+                     --set 'network={{{other}=…}}'"
                 ));
             }
         };

@@ -46,21 +46,26 @@ pub(super) const GENERAL: &str = include_str!("../../presets/general/dqn.toml");
 /// The settings of `env` with a recipe's parts in place of its own.
 pub(super) fn on_top(recipe: &Table, mut settings: Table, env: &str) -> Table {
     let mut parts = recipe.clone();
-    for path in parts.remove(WITHOUT).iter().filter_map(Value::as_array).flatten().filter_map(Value::as_str) {
-        remove(&mut settings, path);
-    }
     let for_env = parts.remove(FOR);
-    merge(&mut settings, parts);
+    put(&mut settings, parts);
     if let Some(Value::Table(mut for_env)) = for_env {
         // The environment's own, or those of all environments of its family: MinAtar/Breakout-v1 is of MinAtar.
         let family = env.split('/').next().unwrap_or(env);
         for name in [family, env] {
             if let Some(Value::Table(own)) = for_env.remove(name) {
-                merge(&mut settings, own);
+                put(&mut settings, own);
             }
         }
     }
     settings
+}
+
+/// Puts parts in place, after what they do without is gone.
+fn put(settings: &mut Table, mut parts: Table) {
+    for path in parts.remove(WITHOUT).iter().filter_map(Value::as_array).flatten().filter_map(Value::as_str) {
+        remove(settings, path);
+    }
+    merge(settings, parts);
 }
 
 /// Puts values in place, table by table. A table of another kind takes the whole place: the keys of a linear schedule

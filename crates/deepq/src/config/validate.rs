@@ -150,6 +150,12 @@ fn numbers_of(schedule: Schedule) -> Vec<(&'static str, f64)> {
     }
 }
 
+/// Whether a schedule never leaves 0.
+pub(super) fn is_always_zero(schedule: Schedule) -> bool {
+    let numbers = numbers_of(schedule);
+    !numbers.is_empty() && numbers.iter().all(|(name, value)| *name == ".factor" || *value == 0.0)
+}
+
 /// A setting of a part below the key `table` that is out of range.
 pub(super) fn setting_error(table: &str, error: &SettingError) -> ConfigError {
     let message = format!("found {}, allowed is {}", error.found, error.allowed);

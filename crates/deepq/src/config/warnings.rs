@@ -1,32 +1,56 @@
 //! What is allowed, and yet hardly meant.
 
-use deepq_core::{ExplorationPolicy, Schedule};
+use deepq_core::ExplorationPolicy;
 
-use super::Config;
+use super::validate::is_always_zero;
+use super::{Config, NetworkConfig};
 
 impl Config {
     /// What is allowed, and yet hardly what was meant: a sentence for each.
     pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = vec![];
-        if self.explores_nothing() {
-            warnings.push(format!(
-                "exploration.epsilon is 0 and no layer is noisy, so that after exploration.random_env_steps = {} \
-                 every action is greedy; exploration.epsilon=0.05 or network.noisy=0.5 would explore",
-                self.exploration.random_env_steps
-            ));
-        }
-        warnings
+        self.no_exploration().into_iter().chain(self.no_learning()).collect()
     }
 
-    fn explores_nothing(&self) -> bool {
+    fn no_exploration(&self) -> Option<String> {
         let exploration = self.exploration;
-        let never = match exploration.epsilon {
-            Schedule::Constant { value } => value == 0.0,
-            Schedule::Linear { from, to, .. } => from == 0.0 && to == 0.0,
-            _ => false,
+        let (key, is_greedy) = match exploration.policy {
+            ExplorationPolicy::Softmax { temperature } => {
+                ("exploration.policy.temperature", is_always_zero(temperature))
+            }
+            _ => ("exploration.epsilon", is_always_zero(exploration.epsilon)),
         };
-        let by_chance = !matches!(exploration.policy, ExplorationPolicy::Softmax { .. });
-        never && by_chance && !self.network.traits().noisy
+        let random = exploration.random_env_steps;
+        let all_random = self.stop.env_steps.is_some_and(|env_steps| env_steps <= random);
+        if !is_greedy || all_random || self.network.traits().noisy {
+            return None;
+        }
+        let noise = match self.network {
+            NetworkConfig::Layers { .. } => "a layer of the kind noisy-linear",
+            _ => "network.noisy=0.5",
+        };
+        Some(format!(
+            "{key} is 0 and no layer is noisy, so that after exploration.random_env_steps = {random} every action \
+             is greedy; {key}=0.05 or {noise} would explore"
+        ))
+    }
+
+    /// A run that ends before the first gradient step.
+    fn no_learning(&self) -> Option<String> {
+        let env_steps = self.stop.env_steps?;
+        let (needed, why) = match (self.rollout, self.streaming) {
+            (Some(rollout), _) => {
+                let (steps, copies) = (rollout.steps as u64, self.env.copies as u64);
+                (steps * copies, format!("a rollout of rollout.steps = {steps} in env.copies = {copies}"))
+            }
+            (None, Some(_)) => return None,
+            (None, None) => {
+                let start = self.learning.start_env_steps.unwrap_or(0);
+                (start, format!("learning.start_env_steps = {start}"))
+            }
+        };
+        (env_steps < needed).then(|| {
+            format!("nothing is learned in stop.env_steps = {env_steps}: learning begins after {needed}, with {why}")
+        })
     }
 }
 
@@ -41,20 +65,41 @@ mod tests {
 
     #[test]
     fn a_run_that_would_explore_nothing_is_told_of() {
-        for (algo, set) in [
-            ("rainbow", &["network.noisy=off"][..]),
-            ("dqn", &["exploration.epsilon=0"]),
-            ("dqn", &["exploration.epsilon={ kind = \"linear\", from = 0, to = 0.0, env_steps = 5 }"]),
+        for (algo, set, advice) in [
+            ("rainbow", &["network.noisy=off"][..], "network.noisy=0.5"),
+            ("dqn", &["exploration.epsilon=0"], "exploration.epsilon=0.05"),
+            (
+                "dqn",
+                &["exploration.epsilon={ kind = \"cosine\", from = 0, to = 0.0, env_steps = 5 }"],
+                "exploration.epsilon=0.05",
+            ),
+            (
+                "dqn",
+                &["exploration.policy={ kind = \"softmax\", temperature = 0 }"],
+                "exploration.policy.temperature=0.05",
+            ),
+            ("stream-q", &["exploration.epsilon=0"], "noisy-linear"),
         ] {
             let warnings = warned(algo, set);
             assert!(warnings.len() == 1 && warnings[0].contains("every action is greedy"), "{warnings:?}");
+            assert!(warnings[0].contains(advice), "{warnings:?}");
         }
+    }
+
+    #[test]
+    fn a_run_that_would_learn_nothing_is_told_of() {
+        let warnings = warned("pqn", &["stop={env_steps=600}"]);
+        assert!(warnings.len() == 1 && warnings[0].contains("learning begins after 2048"), "{warnings:?}");
+        let warnings = warned("dqn", &["learning.start_env_steps=1e6"]);
+        assert!(warnings.len() == 1 && warnings[0].contains("start_env_steps = 1000000"), "{warnings:?}");
+        assert!(warned("stream-q", &["stop={env_steps=10}"]).is_empty());
     }
 
     #[test]
     fn no_recipe_as_it_stands_is_warned_of() {
         let softmax = "exploration.policy={ kind = \"softmax\", temperature = 1.0 }";
         assert!(warned("dqn", &["exploration.epsilon=0", softmax]).is_empty());
+        assert!(warned("dqn", &["exploration.epsilon=0", "exploration.random_env_steps=1e6"]).is_empty());
         for algo in crate::config::algorithms() {
             assert!(warned(algo.name, &[]).is_empty(), "{}", algo.name);
         }

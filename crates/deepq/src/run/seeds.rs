@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::directory::RunStatus;
 use super::session::{RunSummary, TrainRequest, train};
 use crate::config::ConfigError;
 use crate::events::{Answer, Event, Observer};
@@ -54,7 +55,7 @@ impl AcrossSeeds {
 /// `observer` makes the observer of each seed.
 ///
 /// # Errors
-/// As [`train`]; the other seeds are then stopped, and the request's stop flag stays as it is.
+/// As [`train_all`].
 pub fn train_seeds<O: Observer>(
     request: &TrainRequest,
     count: u64,
@@ -85,8 +86,9 @@ pub fn seed_requests(request: &TrainRequest, count: u64) -> Result<Vec<TrainRequ
 /// `observer` makes the observer of each run.
 ///
 /// # Errors
-/// As [`train`]; the other runs are then stopped, and the requests' stop flags stay as they are. Where a
-/// configuration or a folder cannot be used, no run begins.
+/// As [`train`]. Where what failed is a run's own, its learning or its environment, the others go on to their end
+/// first; for any other reason, a full disk say, they are stopped, and the requests' stop flags stay as they are.
+/// Where a configuration or a folder cannot be used, no run begins.
 pub fn train_all<O: Observer>(
     requests: &[TrainRequest],
     observer: impl Fn(&TrainRequest) -> O + Sync,
@@ -101,7 +103,7 @@ pub fn train_all<O: Observer>(
     }
     let failed = AtomicBool::new(false);
     let beside_others = requests.len() > 1;
-    requests
+    let outcomes: Vec<Result<Option<RunSummary>, Error>> = requests
         .par_iter()
         .with_max_len(1)
         .map(|request| {
@@ -111,21 +113,43 @@ pub fn train_all<O: Observer>(
             let mut observer = UntilFailure::new(observer(request), &failed);
             let beside_others = request.beside_others || beside_others;
             let outcome = train(&TrainRequest { beside_others, ..request.clone() }, &mut observer);
-            if outcome.is_err() {
+            if outcome.as_ref().is_err_and(|error| !is_its_own(error)) {
                 failed.store(true, Ordering::Relaxed);
             }
-            outcome.map(Some).map_err(|error| if beside_others { of_one(request, error) } else { error })
+            outcome.map(Some)
         })
-        .collect()
+        .collect();
+    match requests.len() {
+        1 => outcomes.into_iter().collect(),
+        _ => all_or_first_failure(requests, outcomes),
+    }
 }
 
-/// Says in which of several runs something went wrong.
-fn of_one(request: &TrainRequest, error: Error) -> Error {
-    let (preset, seed) = (request.preset.clone(), request.seed);
-    Error::OneOfSeveral { preset, seed, source: Box::new(error) }
+/// Whether a failure says nothing of the other runs.
+fn is_its_own(error: &Error) -> bool {
+    matches!(error, Error::Diverged { .. } | Error::Env(_))
 }
 
-/// Interrupts a seed when another has failed. The request's flag is its caller's, who may use it again.
+/// Says in which of several runs something went wrong, and which have finished.
+fn all_or_first_failure(
+    requests: &[TrainRequest],
+    outcomes: Vec<Result<Option<RunSummary>, Error>>,
+) -> Result<Vec<Option<RunSummary>>, Error> {
+    let has_finished = |run: &&RunSummary| run.status == RunStatus::Finished;
+    let runs = outcomes.iter().flatten().flatten();
+    let finished: Vec<PathBuf> = runs.filter(has_finished).map(|run| run.run.clone()).collect();
+    let of_one = |(request, outcome): (&TrainRequest, Result<_, Error>)| {
+        outcome.map_err(|error| Error::OneOfSeveral {
+            preset: request.preset.clone(),
+            seed: request.seed,
+            finished: finished.clone(),
+            source: Box::new(error),
+        })
+    };
+    requests.iter().zip(outcomes).map(of_one).collect()
+}
+
+/// Interrupts a run when another has failed in a way that concerns all. The request's flag is its caller's, who may use it again.
 struct UntilFailure<'a, O> {
     observer: O,
     watches_steps: bool,

@@ -212,5 +212,7 @@ fn make_proposal(
         weight_decay: 0.0,
     };
     let network = CpuNetwork::new(&spec, optimizer, &mut stream).map_err(|error| no_network(&error))?;
-    Ok(Some(FractionProposal::new(Box::new(network), entropy, fraction_learning_rate)))
+    let mut proposal = FractionProposal::new(Box::new(network), entropy, fraction_learning_rate);
+    proposal.begin_anew();
+    Ok(Some(proposal))
 }

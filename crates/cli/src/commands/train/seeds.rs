@@ -89,10 +89,11 @@ pub(super) fn run_seeds(
 ) -> Result<ExitCode, Failure> {
     let last = args.seed.saturating_add(count - 1);
     let ended = AtomicU64::new(0);
-    output.note(format!(
-        "training {} on {} with seeds {} to {last}, side by side",
-        request.preset, request.config.env.id, args.seed
-    ));
+    let seeds = match count {
+        1 => format!("seed {last}"),
+        _ => format!("seeds {} to {last}, side by side", args.seed),
+    };
+    output.note(format!("training {} on {} with {seeds}", request.preset, request.config.env.id));
     let summary = train_seeds(request, count, |seed| {
         SeedNote::new("", seed, count, &ended, output).telling_memory_of(args.seed)
     })?;
