@@ -29,6 +29,9 @@ pub(crate) fn run(args: &Record, output: &Output) -> Result<ExitCode, Failure> {
         stop: Some(&stop),
     };
     let videos = record(&request)?;
+    if videos.len() < request.episodes {
+        output.note(format!("filming stopped after {} of {} episodes", videos.len(), request.episodes));
+    }
     let lines = videos.iter().map(|video| {
         format!("{}  return {:.1}, {} steps", video.path.display(), video.episodic_return, video.length)
     });

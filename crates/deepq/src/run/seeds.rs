@@ -102,7 +102,7 @@ pub fn train_all<O: Observer>(
         }
     }
     let failed = AtomicBool::new(false);
-    let beside_others = requests.len() > 1;
+    let at_once = requests.len().min(rayon::current_num_threads());
     let outcomes: Vec<Result<Option<RunSummary>, Error>> = requests
         .par_iter()
         .with_max_len(1)
@@ -111,8 +111,8 @@ pub fn train_all<O: Observer>(
                 return Ok(None);
             }
             let mut observer = UntilFailure::new(observer(request), &failed);
-            let beside_others = request.beside_others || beside_others;
-            let outcome = train(&TrainRequest { beside_others, ..request.clone() }, &mut observer);
+            let runs_at_once = request.runs_at_once.max(at_once);
+            let outcome = train(&TrainRequest { runs_at_once, ..request.clone() }, &mut observer);
             if outcome.as_ref().is_err_and(|error| !is_its_own(error)) {
                 failed.store(true, Ordering::Relaxed);
             }

@@ -38,8 +38,9 @@ pub struct TrainRequest {
     pub registry: Registry,
     /// Set to true to end training cleanly.
     pub stop_flag: Arc<AtomicBool>,
-    /// Whether other runs go on beside it, which leaves it one thread where the configuration has no other number.
-    pub beside_others: bool,
+    /// How many runs go on side by side, this one counted. Beside others a run takes one thread for its passes unless its
+    /// configuration asks for more, and the memory of all of them has to be there.
+    pub runs_at_once: usize,
     /// What to do, from another thread, where a call of the environment lasts longer than `env.step_limit_s`, after
     /// `run.json` was told; there is none yet where the very first reset hangs. Nothing can take the thread back
     /// that the environment holds: a program will want to end itself here. All that was written stays whole.
@@ -57,7 +58,7 @@ impl TrainRequest {
             command: vec![],
             registry: Registry::builtin(),
             stop_flag: Arc::new(AtomicBool::new(false)),
-            beside_others: false,
+            runs_at_once: 1,
             on_hang: None,
         }
     }
@@ -124,8 +125,8 @@ pub fn train(request: &TrainRequest, observer: &mut dyn Observer) -> Result<RunS
     let (monitor, begun) = (CallMonitor::default(), Begun::default());
     // From here on: making a trainer resets the environments.
     let watchdog = watch(request, monitor.clone(), Arc::clone(&begun))?;
-    let TrainRequest { beside_others, config, seed, registry, .. } = request;
-    let mut trainer = Trainer::beside(*beside_others, config, *seed, registry, monitor)?;
+    let TrainRequest { runs_at_once, config, seed, registry, .. } = request;
+    let mut trainer = Trainer::beside(*runs_at_once, config, *seed, registry, monitor)?;
     trainer.set_stop_flag(Arc::clone(&request.stop_flag));
     let was_there = request.out.as_ref().is_some_and(|path| path.exists());
     let directory = match &request.out {

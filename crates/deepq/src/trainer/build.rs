@@ -14,7 +14,9 @@ use deepq_core::{
 use deepq_cpu::CpuNetwork;
 use deepq_envs::Registry;
 
-use super::memory::{MemoryUse, check_memory, check_network_memory, check_room, replay_bytes};
+use super::memory::{
+    MemoryUse, check_memory, check_network_memory, check_room, check_runs_at_once, replay_bytes,
+};
 use super::method::{FromMemory, Method};
 use super::network::{channel_axis, make_network, network_spec};
 use super::{Learned, Trainer};
@@ -35,13 +37,13 @@ impl Trainer {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with_registry(config: &Config, seed: u64, registry: &Registry) -> Result<Self, Error> {
-        Self::beside(false, config, seed, registry, CallMonitor::default())
+        Self::beside(1, config, seed, registry, CallMonitor::default())
     }
 
-    /// As [`with_registry`](Self::with_registry), for a run beside others or by itself; `monitor` sees the calls of
+    /// As [`with_registry`](Self::with_registry), for one of so many runs side by side; `monitor` sees the calls of
     /// its environments from the first reset on.
     pub(crate) fn beside(
-        others: bool,
+        runs_at_once: usize,
         config: &Config,
         seed: u64,
         registry: &Registry,
@@ -52,13 +54,14 @@ impl Trainer {
         let spec = network_spec(config, factory.spec())?;
         check_network_memory(config, &spec)?;
         let envs = factory.training(&monitor)?;
-        let threads = config.engine.threads.count(others);
+        let threads = config.engine.threads.count(runs_at_once > 1);
         let network = make_network(config, &spec, seed, threads)?;
         let threads = network.threads();
         let memory = MemoryUse::of_network(config, &spec)?;
         let parts = Parts { config, seed, envs, network: Box::new(network) };
         let (bytes, at_most) = parts.experience_bytes();
         let memory = memory.with_experience(bytes, at_most);
+        check_runs_at_once(config, &memory, runs_at_once)?;
         let method = parts.method()?;
         let mut settled = config.clone();
         if let Some(axis) = channel_axis(&spec) {

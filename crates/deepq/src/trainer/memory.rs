@@ -79,15 +79,37 @@ fn proposal_numbers(config: &Config, spec: &NetworkSpec, rows: u64) -> Result<u6
 }
 
 pub(super) fn check_room(key: &str, what: &str, needed: u64) -> Result<(), ConfigError> {
-    let gibibytes = |bytes: u64| bytes as f64 / f64::from(1 << 30);
-    match machine_memory() {
-        Some(there) if needed > there / 10 * 9 => {
-            let (needed, there) = (gibibytes(needed), gibibytes(there));
-            let message = format!("{what} need {needed:.1} GiB, this machine has {there:.1} GiB");
-            Err(ConfigError::new(key, message))
-        }
-        _ => Ok(()),
+    match there_is_too_little(needed) {
+        Some(told) => Err(ConfigError::new(key, format!("{what} need {told}"))),
+        None => Ok(()),
     }
+}
+
+/// Refuses runs side by side that this machine does not have room for together.
+pub(super) fn check_runs_at_once(
+    config: &Config,
+    memory: &MemoryUse,
+    runs: usize,
+) -> Result<(), ConfigError> {
+    if runs <= 1 {
+        return Ok(());
+    }
+    let Some(told) = there_is_too_little(memory.total.saturating_mul(runs as u64)) else { return Ok(()) };
+    let key = match memory.experience > memory.total / 2 {
+        true if config.rollout.is_some() => "rollout.steps",
+        true => "replay.capacity",
+        false => "network",
+    };
+    let message =
+        format!("{runs} runs side by side need {told}; with RAYON_NUM_THREADS=1 there is one at a time");
+    Err(ConfigError::new(key, message))
+}
+
+/// What is needed and what is there, where that is too little.
+fn there_is_too_little(needed: u64) -> Option<String> {
+    let gibibytes = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+    let there = machine_memory().filter(|there| needed > there / 10 * 9)?;
+    Some(format!("{:.1} GiB, this machine has {:.1} GiB", gibibytes(needed), gibibytes(there)))
 }
 
 /// Bytes of memory that this process may have, where the system tells: the machine's, or a container's limit.
@@ -101,4 +123,23 @@ fn installed_memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
     line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_side_by_side_share_the_machine() {
+        // Where the system does not tell, nothing is refused.
+        let Some(there) = machine_memory() else { return };
+        let (config, _) = Config::resolve("CartPole-v1", None, None, &[]).unwrap();
+        let half = MemoryUse { total: there / 2, experience: there / 2, experience_at_most: there / 2 };
+        check_runs_at_once(&config, &half, 1).unwrap();
+        let error = check_runs_at_once(&config, &half, 2).unwrap_err();
+        assert_eq!(error.place, "replay.capacity");
+        assert!(error.message.starts_with("2 runs side by side need "), "{error}");
+        let of_networks = MemoryUse { experience: 0, ..half };
+        assert_eq!(check_runs_at_once(&config, &of_networks, 2).unwrap_err().place, "network");
+    }
 }

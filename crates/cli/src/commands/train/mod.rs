@@ -169,7 +169,7 @@ fn film(
     if episodes > 0 && output.is_live() {
         output.note(format!("filming {episodes} episodes"));
     }
-    Ok(record(&RecordRequest {
+    let videos = record(&RecordRequest {
         run: &run,
         choice: CheckpointChoice::Final,
         episodes,
@@ -177,7 +177,11 @@ fn film(
         out: &summary.run.join("videos"),
         registry: &request.registry,
         stop: Some(&interrupt.stop_flag()),
-    })?)
+    })?;
+    if videos.len() < episodes {
+        output.note(format!("filming stopped after {} of {episodes} episodes", videos.len()));
+    }
+    Ok(videos)
 }
 
 fn episodes_to_film(request: &TrainRequest) -> usize {
