@@ -10,6 +10,7 @@ mod expected;
 mod hl_gauss;
 mod implicit_quantile;
 mod lambda_returns;
+mod minimum;
 mod munchausen;
 mod proposed_quantile;
 mod quantile;

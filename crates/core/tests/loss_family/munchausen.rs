@@ -1,12 +1,14 @@
-//! Munchausen targets against the paper's formulas: fixtures/losses/munchausen.json.
+//! Munchausen targets against the paper's formulas: fixtures/losses/munchausen.json, and munchausen_heads.json.
 
 use deepq_core::loss::{
-    CategoricalLoss, ErrorFunction, ExpectedLoss, ImplicitQuantileLoss, ImplicitQuantiles, Loss, TargetRule,
+    CategoricalLoss, ErrorFunction, ExpectedLoss, Fractions, ImplicitQuantileLoss, ImplicitQuantiles, Loss,
+    Pass, ProposedQuantileLoss, QuantileLoss, TargetRule,
 };
 use serde_json::Value;
 
 use crate::common::{assert_close, fixture, floats};
 use crate::implicit_quantile::behind;
+use crate::minimum::{assert_histograms, assert_quantiles, hl_gauss_of};
 use crate::{Rows, assert_quantile_targets, evaluate, kind, output, targets_of};
 
 const ACTIONS: usize = 4;
@@ -151,5 +153,51 @@ fn row_10_categorical_munchausen_is_the_papers() {
         assert_close(&found.loss, &floats(&batch["loss"]), &format!("losses, {name}"));
         assert_close(&found.td_error, &floats(&batch["kl"]), &format!("divergences, {name}"));
         assert_close(&found.d_output, &floats(&batch["d_logits"]), &format!("gradients, {name}"));
+    }
+}
+
+/// Rows 10 and 19: the histogram stands around the mean under the soft policy.
+#[test]
+fn row_10_hl_gauss_munchausen_is_the_papers() {
+    let fixture = fixture("losses/munchausen_heads.json");
+    for (rows, batch, masked) in batches(&fixture, "hl_gauss") {
+        let mut loss = hl_gauss_of(rule_of(&fixture), batch);
+        assert_histograms(&mut loss, &rows, batch, "td_error", &format!("masked {masked}"));
+    }
+}
+
+/// Rows 8, 10 and 19: policies by the means of quantiles, each quantile a mixture over the actions.
+#[test]
+fn row_10_quantile_munchausen_is_the_papers() {
+    let fixture = fixture("losses/munchausen_heads.json");
+    let rule = rule_of(&fixture);
+    for (rows, batch, masked) in batches(&fixture, "quantile") {
+        let [target, target_next] = ["values_target", "values_target_next"].map(|key| floats(&batch[key]));
+        let other = |pass: &Pass| match kind(pass) {
+            "target" => (&target[..], &[][..]),
+            "target_next" => (&target_next[..], &[][..]),
+            other => panic!("{other} is no pass of Munchausen"),
+        };
+        let make = |atoms, kappa| Box::new(QuantileLoss::new(rule, atoms, kappa)) as Box<dyn Loss>;
+        assert_quantiles(make, &rows, batch, other, &format!("masked {masked}"));
+    }
+}
+
+/// Rows 8, 10 and 19: policies by quantiles weighted by the widths of their parts, of each observation's own.
+#[test]
+fn row_10_proposed_quantile_munchausen_is_the_papers() {
+    let fixture = fixture("losses/munchausen_heads.json");
+    let rule = rule_of(&fixture);
+    for (rows, batch, masked) in batches(&fixture, "proposed_quantile") {
+        let [target, target_next, midpoints, midpoints_next] =
+            ["values_target", "values_target_next", "midpoints_target", "midpoints_target_next"]
+                .map(|key| floats(&batch[key]));
+        let other = |pass: &Pass| match (kind(pass), pass.fractions) {
+            ("target", Fractions::ProposedMidpoints) => (&target[..], &midpoints[..]),
+            ("target_next", Fractions::ProposedMidpoints) => (&target_next[..], &midpoints_next[..]),
+            other => panic!("{other:?} is no pass of Munchausen"),
+        };
+        let make = |_, kappa| Box::new(ProposedQuantileLoss::new(rule, kappa)) as Box<dyn Loss>;
+        assert_quantiles(make, &rows, batch, other, &format!("masked {masked}"));
     }
 }
