@@ -2,6 +2,8 @@
 
 use deepq_view::ViewError;
 
+use crate::output::compare_command;
+
 /// A failure, ready to be told.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -39,12 +41,8 @@ impl From<deepq::Error> for Failure {
         if let OneOfSeveral { finished, .. } = &error
             && !finished.is_empty()
         {
-            let folders: Vec<String> = finished.iter().map(|run| run.display().to_string()).collect();
-            let compare = format!(
-                "{} of the other runs finished; to compare them: deepq compare {}",
-                finished.len(),
-                folders.join(" ")
-            );
+            let (count, command) = (finished.len(), compare_command(finished));
+            let compare = format!("{count} of the other runs finished; to compare them: {command}");
             help = Some(help.map_or(compare.clone(), |help| format!("{help}\n{compare}")));
         }
         Self { kind: error.kind(), message: error.to_string(), help, code }

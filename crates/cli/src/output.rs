@@ -1,7 +1,7 @@
 //! What is printed where: results on standard output, everything else on standard error.
 
 use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -92,4 +92,19 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     }
     let _ = error.print();
     ExitCode::from(error.exit_code() as u8)
+}
+
+/// A word that a shell takes as it is.
+pub(crate) fn shell_word(word: &str) -> String {
+    let harmless = |letter: char| letter.is_alphanumeric() || "-_./".contains(letter);
+    match word.chars().all(harmless) && !word.starts_with('-') {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+/// The command that compares runs.
+pub(crate) fn compare_command(runs: &[PathBuf]) -> String {
+    let words = runs.iter().map(|run| shell_word(&run.display().to_string()));
+    format!("deepq compare {}", words.collect::<Vec<_>>().join(" "))
 }

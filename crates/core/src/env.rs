@@ -33,6 +33,11 @@ pub struct EnvSpec {
 }
 
 impl EnvSpec {
+    /// Flags of an action mask; 0 where there are none.
+    pub fn mask_len(&self) -> usize {
+        if self.action_masks { self.actions } else { 0 }
+    }
+
     /// An environment named `id` with these observations and actions `0..actions`: no limit to its episodes, no
     /// threshold, no picture, no action masks.
     pub fn new(id: impl Into<String>, observation_space: impl Into<Space>, actions: usize) -> Self {

@@ -60,6 +60,8 @@ pub struct GuardedEnv {
     index: usize,
     seed: Option<u64>,
     episode: u64,
+    /// That of the latest step; none after a reset.
+    action: Option<u32>,
     so_far: EpisodeStatistics,
     record: Arc<CallRecord>,
 }
@@ -68,7 +70,15 @@ impl GuardedEnv {
     /// `env`, which is number `index` among its like.
     pub fn new(index: usize, env: Box<dyn Env>) -> Self {
         let record = Arc::new(CallRecord::new(index, &env.spec().id));
-        Self { env, index, seed: None, episode: 0, so_far: EpisodeStatistics::default(), record }
+        Self {
+            env,
+            index,
+            seed: None,
+            episode: 0,
+            action: None,
+            so_far: EpisodeStatistics::default(),
+            record,
+        }
     }
 
     /// Lets `monitor` see its calls.
@@ -112,6 +122,7 @@ impl GuardedEnv {
             (self.seed, self.episode) = (seed, 0);
         }
         self.episode += 1;
+        self.action = None;
         self.so_far = EpisodeStatistics::default();
         self.record.begin_reset(self.seed, self.episode);
         let outcome = caught(|| self.env.reset(seed, observation.reborrow()));
@@ -145,6 +156,7 @@ impl GuardedEnv {
         step: &mut Step,
     ) -> Result<(), EnvFailure> {
         self.so_far.episode_length = self.so_far.episode_length.saturating_add(1);
+        self.action = Some(action);
         self.record.begin_step(action);
         let outcome = caught(|| {
             let Step { reward, terminated, truncated } =
@@ -180,12 +192,11 @@ impl GuardedEnv {
         }
     }
 
-    /// Copies the mask of the actions allowed now to `mask`, one flag an action: see [`Env::action_mask`]. `action` is
-    /// that of the step just taken, `None` after a reset.
+    /// Copies the mask of the actions allowed now to `mask`, one flag an action: see [`Env::action_mask`].
     ///
     /// # Errors
     /// Where the environment panics or gives none, one of another length, or one that allows nothing.
-    pub fn copy_mask(&self, action: Option<u32>, mask: &mut [bool]) -> Result<(), EnvFailure> {
+    pub fn copy_mask(&self, mask: &mut [bool]) -> Result<(), EnvFailure> {
         let copied = caught(|| {
             let wrong = match self.env.action_mask() {
                 None => "its spec says that it masks actions, but it gives no mask".to_owned(),
@@ -202,7 +213,7 @@ impl GuardedEnv {
             };
             Err(EnvError::new(wrong))
         });
-        copied.map_err(|error| self.failure(action, error))
+        copied.map_err(|error| self.failure(self.action, error))
     }
 
     #[cold]

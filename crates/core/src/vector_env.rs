@@ -58,7 +58,7 @@ impl VectorEnv {
         }
         let (count, observation_len, element) = (envs.len(), space.len(), space.element);
         check_numbers(&first, observation_len)?;
-        let masks = vec![true; if first.action_masks { count * first.actions } else { 0 }];
+        let masks = vec![true; count * first.mask_len()];
         Ok(Self {
             any_elsewhere: envs.iter().any(|env| env.steps_elsewhere()),
             envs: envs.into_iter().enumerate().map(|(index, env)| GuardedEnv::new(index, env)).collect(),
@@ -118,7 +118,7 @@ impl VectorEnv {
             let place = self.range(index);
             self.envs[index].reset(Some(*seed), self.observations.slice_mut(place))?;
         }
-        self.copy_masks(|_| None)
+        self.copy_masks()
     }
 
     fn range(&self, index: usize) -> std::ops::Range<usize> {
@@ -145,7 +145,7 @@ impl VectorEnv {
         for (index, &action) in actions.iter().enumerate() {
             self.step_one(index, action)?;
         }
-        self.copy_masks(|index| Some(actions[index]))
+        self.copy_masks()
     }
 
     #[inline]
@@ -165,7 +165,7 @@ impl VectorEnv {
                 // Nothing follows a terminated episode, and its mask may say anything.
                 match step.terminated {
                     true => mask.fill(true),
-                    false => env.copy_mask(Some(action), mask)?,
+                    false => env.copy_mask(mask)?,
                 }
             }
             env.reset(None, self.observations.slice_mut(place))?;
@@ -173,19 +173,15 @@ impl VectorEnv {
         Ok(())
     }
 
-    /// Copies the masks of all environments, where there are any: after a step with `action_of` the environment, but
-    /// for those whose episode has ended, which were reset.
+    /// Copies the masks of all environments, where there are any.
     #[inline]
-    fn copy_masks(&mut self, action_of: impl Fn(usize) -> Option<u32>) -> Result<(), EnvFailure> {
+    fn copy_masks(&mut self) -> Result<(), EnvFailure> {
         if self.masks.is_empty() {
             return Ok(());
         }
         let actions = self.spec().actions;
-        for (index, (env, mask)) in self.envs.iter().zip(self.masks.chunks_exact_mut(actions)).enumerate() {
-            let action = action_of(index).filter(|_| !self.steps[index].ended());
-            env.copy_mask(action, mask)?;
-        }
-        Ok(())
+        let mut masks = self.envs.iter().zip(self.masks.chunks_exact_mut(actions));
+        masks.try_for_each(|(env, mask)| env.copy_mask(mask))
     }
 
     /// Which actions are allowed now, `[env][action]`; empty where the environments have no

@@ -72,8 +72,6 @@ struct Running {
     /// The number of the episode, and of its environment.
     episode: usize,
     steps: u32,
-    /// The latest action.
-    action: Option<u32>,
 }
 
 impl Evaluator {
@@ -89,7 +87,7 @@ impl Evaluator {
     pub fn within(factory: EnvFactory) -> Self {
         let observations = ObservationBuffer::zeros(factory.spec().observation_space.element(), 0);
         let reader = ActionValueReader::expected();
-        let mask = vec![true; if factory.spec().action_masks { factory.spec().actions } else { 0 }];
+        let mask = vec![true; factory.spec().mask_len()];
         Self { factory, monitor: CallMonitor::default(), envs: vec![], observations, reader, q: vec![], mask }
     }
 
@@ -132,7 +130,10 @@ impl Evaluator {
             self.reader.action_values(network, parameters, observations, q);
             // From the last: an ended episode's place is taken by the last one, which has moved already.
             for place in (0..count).rev() {
-                self.read_mask(&running[place])?;
+                if !self.mask.is_empty() {
+                    let env = &self.envs[running[place].episode];
+                    env.copy_mask(&mut self.mask).map_err(in_evaluation)?;
+                }
                 let q = &self.q[place * actions..(place + 1) * actions];
                 let action = argmax_allowed(q, &self.mask);
                 if self.step(&mut running[place], place, action, inputs)? {
@@ -162,15 +163,7 @@ impl Evaluator {
             let place = self.observations.slice_mut(episode * inputs..(episode + 1) * inputs);
             self.envs[episode].reset(Some(*seed), place).map_err(in_evaluation)?;
         }
-        Ok((0..seeds.len()).map(|episode| Running { episode, steps: 0, action: None }).collect())
-    }
-
-    /// What the environment of an episode allows now.
-    fn read_mask(&mut self, run: &Running) -> Result<(), Error> {
-        if self.mask.is_empty() {
-            return Ok(());
-        }
-        self.envs[run.episode].copy_mask(run.action, &mut self.mask).map_err(in_evaluation)
+        Ok((0..seeds.len()).map(|episode| Running { episode, steps: 0 }).collect())
     }
 
     /// Takes one step; true where the episode ended.
@@ -178,7 +171,6 @@ impl Evaluator {
         let place = self.observations.slice_mut(place * inputs..(place + 1) * inputs);
         let step = self.envs[run.episode].step(action as u32, place).map_err(in_evaluation)?;
         run.steps += 1;
-        run.action = Some(action as u32);
         Ok(step.ended() || run.steps == MOST_EPISODE_STEPS)
     }
 

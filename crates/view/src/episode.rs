@@ -12,8 +12,6 @@ pub struct Episode {
     /// Empty where the environment masks nothing.
     mask: Vec<bool>,
     steps: u32,
-    /// The latest action of the episode.
-    action: Option<u32>,
 }
 
 impl Episode {
@@ -26,8 +24,8 @@ impl Episode {
         let env = factory.evaluation(0).map_err(Error::from)?;
         let space = &env.spec().observation_space;
         let observation = ObservationBuffer::zeros(space.element(), space.len());
-        let mask = vec![true; if env.spec().action_masks { env.spec().actions } else { 0 }];
-        Ok(Self { env, policy, observation, mask, steps: 0, action: None })
+        let mask = vec![true; env.spec().mask_len()];
+        Ok(Self { env, policy, observation, mask, steps: 0 })
     }
 
     /// The environment.
@@ -58,7 +56,7 @@ impl Episode {
     /// # Errors
     /// Where the environment fails.
     pub fn reset(&mut self, seed: u64) -> Result<(), ViewError> {
-        (self.steps, self.action) = (0, None);
+        self.steps = 0;
         let len = self.observation.len();
         let outcome = self.env.reset(Some(seed), self.observation.slice_mut(0..len));
         outcome.map_err(|failure| Error::from(failure).into())
@@ -70,7 +68,7 @@ impl Episode {
     /// Where the environment fails.
     pub fn step(&mut self) -> Result<Step, ViewError> {
         if !self.mask.is_empty() {
-            self.env.copy_mask(self.action, &mut self.mask).map_err(Error::from)?;
+            self.env.copy_mask(&mut self.mask).map_err(Error::from)?;
         }
         let mask = (!self.mask.is_empty()).then_some(&self.mask[..]);
         let action = self.policy.act_within(self.observation.as_observation(), mask);
@@ -78,7 +76,6 @@ impl Episode {
         let step = self.env.step(action as u32, self.observation.slice_mut(0..len));
         let step = step.map_err(Error::from)?;
         self.steps += 1;
-        self.action = Some(action as u32);
         Ok(step)
     }
 }

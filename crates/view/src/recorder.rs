@@ -97,7 +97,7 @@ pub fn record(request: &RecordRequest<'_>) -> Result<Vec<Recording>, ViewError> 
         path: request.out.display().to_string(),
         source,
     })?;
-    let before = listed(request.out);
+    let mut before = listed(request.out);
     if request.out.join(LIST).exists() {
         // Should the program be killed half way, no new video stands beside an old one's return.
         let stays = |old: &&Listed| (0..request.episodes).all(|episode| file_name(episode) != old.file);
@@ -112,9 +112,8 @@ pub fn record(request: &RecordRequest<'_>) -> Result<Vec<Recording>, ViewError> 
     });
     let mut list: Vec<Listed> = new.collect();
     // Filming may have been stopped: the old video of an episode that was not filmed anew is still there.
-    let old = before.into_iter().filter(|old| list.iter().all(|new| new.file != old.file));
-    let old: Vec<Listed> = old.collect();
-    list.extend(old);
+    before.retain(|old| list.iter().all(|new| new.file != old.file));
+    list.extend(before);
     if !list.is_empty() {
         write_list(request.out, &list)?;
     }

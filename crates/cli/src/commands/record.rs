@@ -28,16 +28,25 @@ pub(crate) fn run(args: &Record, output: &Output) -> Result<ExitCode, Failure> {
         registry: &registry,
         stop: Some(&stop),
     };
-    let videos = record(&request)?;
-    if videos.len() < request.episodes {
-        output.note(format!("filming stopped after {} of {} episodes", videos.len(), request.episodes));
-    }
+    let videos = record_until_stopped(&request, output)?;
     let lines = videos.iter().map(|video| {
         format!("{}  return {:.1}, {} steps", video.path.display(), video.episodic_return, video.length)
     });
     let text = lines.collect::<Vec<_>>().join("\n");
     output.result(&json!({ "run": path_json(&args.run.run), "videos": videos_json(&videos) }), &text)?;
     Ok(interrupt.exit_code().unwrap_or(ExitCode::SUCCESS))
+}
+
+/// Films, and tells where that was stopped.
+pub(super) fn record_until_stopped(
+    request: &RecordRequest<'_>,
+    output: &Output,
+) -> Result<Vec<Recording>, Failure> {
+    let videos = record(request)?;
+    if videos.len() < request.episodes {
+        output.note(format!("filming stopped after {} of {} episodes", videos.len(), request.episodes));
+    }
+    Ok(videos)
 }
 
 fn videos_json(videos: &[Recording]) -> Vec<Value> {

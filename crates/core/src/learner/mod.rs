@@ -46,8 +46,8 @@ pub struct LearnerConfig {
 pub struct LearnMetrics {
     /// The weighted mean loss.
     pub loss: f32,
-    /// The mean over the batch of the greatest value at the observation, of the actions allowed there where the
-    /// memory or the environment knows them.
+    /// The mean over the batch of the greatest value at the observation: of the actions allowed there, but in a
+    /// rollout, which keeps no masks, of all.
     pub q_mean: f32,
 }
 

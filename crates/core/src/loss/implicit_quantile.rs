@@ -34,8 +34,6 @@ pub struct ImplicitQuantileLoss {
     kappa: f32,
     counts: ImplicitQuantiles,
     bootstrap: Bootstrap,
-    /// How many atoms of each pass are learned from; those that choose stand behind them.
-    drawn: Vec<usize>,
     targets: Vec<f32>,
 }
 
@@ -48,11 +46,7 @@ impl ImplicitQuantileLoss {
             Purpose::Learning => Fractions::Drawn { drawn: counts.target, midpoints: 0 },
             Purpose::Both => Fractions::Drawn { drawn: counts.target, midpoints: counts.midpoints },
         });
-        let drawn = bootstrap.passes().iter().map(|pass| match pass.fractions {
-            Fractions::Drawn { drawn, .. } => drawn,
-            _ => 0,
-        });
-        Self { kappa, counts, drawn: drawn.collect(), bootstrap, targets: vec![] }
+        Self { kappa, counts, bootstrap, targets: vec![] }
     }
 }
 
@@ -71,12 +65,14 @@ impl Loss for ImplicitQuantileLoss {
         outputs: &[Output<'_>],
         result: &mut LossResult<'_>,
     ) {
+        let ImplicitQuantiles { target: drawn, midpoints, .. } = self.counts;
         result.d_output.fill(0.0);
         for b in 0..transitions.len() {
-            let value = |pass: usize, atoms: &[f32]| Readout::Mean.value(&atoms[self.drawn[pass]..]);
+            // Those that choose stand last.
+            let value = |_: usize, atoms: &[f32]| Readout::Mean.value(&atoms[atoms.len() - midpoints..]);
             let (bonus, parts) = self.bootstrap.at(b, transitions, outputs, value);
             let (reward, discount) = (transitions.reward[b] + bonus, transitions.discount[b]);
-            quantile_targets(&mut self.targets, b, (reward, discount), parts, outputs, self.counts.target);
+            quantile_targets(&mut self.targets, b, (reward, discount), parts, outputs, drawn);
             let fractions = outputs[0].fractions_of(b);
             regress(b, transitions, &outputs[0], fractions, &self.targets, self.kappa, result);
         }

@@ -15,7 +15,7 @@ use crate::args::{Render, Train};
 use crate::commands::compare;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
-use crate::output::Output;
+use crate::output::{Output, compare_command};
 
 /// Trains `count` seeds of each recipe, then compares the recipes.
 pub(super) fn run_algos(
@@ -60,8 +60,8 @@ fn left(planned: usize, runs: &[RunSummary]) -> String {
     match finished.is_empty() {
         true => count,
         false => {
-            let folders: Vec<String> = finished.iter().map(|run| run.run.display().to_string()).collect();
-            format!("{count}; to compare those that finished:\ndeepq compare {}", folders.join(" "))
+            let folders: Vec<PathBuf> = finished.iter().map(|run| run.run.clone()).collect();
+            format!("{count}; to compare those that finished:\n{}", compare_command(&folders))
         }
     }
 }

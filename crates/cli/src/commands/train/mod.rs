@@ -11,15 +11,16 @@ use deepq::config::{Config, ConfigError};
 use deepq::events::Observer;
 use deepq::run::{CheckpointChoice, HangHandler, RunStatus, RunSummary, TrainRequest, train};
 use deepq::{EnvFactory, Registry, RunDirectory};
-use deepq_view::recorder::{RecordRequest, Recording, record};
+use deepq_view::recorder::{RecordRequest, Recording};
 use deepq_view::report::write_report;
 use deepq_view::watch::{ScreenKind, TrainingScreen, open_screen};
 use serde_json::json;
 
 use crate::args::{Render, Train};
+use crate::commands::record::record_until_stopped;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
-use crate::output::{Output, path_json};
+use crate::output::{Output, path_json, shell_word};
 use crate::progress::{ProgressLine, duration, thousands};
 
 pub(crate) fn run(args: &Train, output: &Output) -> Result<ExitCode, Failure> {
@@ -30,9 +31,11 @@ pub(crate) fn run(args: &Train, output: &Output) -> Result<ExitCode, Failure> {
         algos => algos.iter().map(|algo| request(args, Some(algo.trim()))).collect::<Result<_, _>>()?,
     };
     let interrupt = Interrupt::watch()?;
+    let several = requests.len() > 1;
     for request in &mut requests {
         for warning in request.config.warnings() {
-            output.note(format!("warning: {warning}"));
+            let of_which = if several { format!("{}: ", request.preset) } else { String::new() };
+            output.note(format!("warning: {of_which}{warning}"));
         }
         request.stop_flag = interrupt.stop_flag();
         request.on_hang = Some(end_with(*output));
@@ -169,19 +172,18 @@ fn film(
     if episodes > 0 && output.is_live() {
         output.note(format!("filming {episodes} episodes"));
     }
-    let videos = record(&RecordRequest {
-        run: &run,
-        choice: CheckpointChoice::Final,
-        episodes,
-        seed: request.seed,
-        out: &summary.run.join("videos"),
-        registry: &request.registry,
-        stop: Some(&interrupt.stop_flag()),
-    })?;
-    if videos.len() < episodes {
-        output.note(format!("filming stopped after {} of {episodes} episodes", videos.len()));
-    }
-    Ok(videos)
+    record_until_stopped(
+        &RecordRequest {
+            run: &run,
+            choice: CheckpointChoice::Final,
+            episodes,
+            seed: request.seed,
+            out: &summary.run.join("videos"),
+            registry: &request.registry,
+            stop: Some(&interrupt.stop_flag()),
+        },
+        output,
+    )
 }
 
 fn episodes_to_film(request: &TrainRequest) -> usize {
@@ -222,13 +224,4 @@ fn next_steps(run: &Path, report: &Path, videos: &[Recording]) -> String {
     text + &format!(
         "\nto watch  deepq play {run}\nto judge  deepq eval {run} --episodes 1000\nto tune   deepq train --help"
     )
-}
-
-/// A word that a shell takes as it is.
-fn shell_word(word: &str) -> String {
-    let harmless = |letter: char| letter.is_alphanumeric() || "-_./".contains(letter);
-    match word.chars().all(harmless) && !word.starts_with('-') {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
 }
