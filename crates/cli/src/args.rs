@@ -251,8 +251,16 @@ fn parse_threads(text: &str) -> Result<Threads, String> {
     }
 }
 
+/// A whole number written as `1e6`, which no rounding has touched.
+fn with_exponent(text: &str) -> Option<u64> {
+    let number: f64 = text.parse().ok().filter(|_| text.contains(['e', 'E']))?;
+    let is_whole = number.fract() == 0.0 && (0.0..(1_u64 << f64::MANTISSA_DIGITS) as f64).contains(&number);
+    is_whole.then_some(number as u64)
+}
+
 fn parse_number(text: &str, most: u64) -> Result<u64, ()> {
-    let number = text.replace('_', "").parse().map_err(|_| ())?;
+    let text = text.replace('_', "");
+    let number = text.parse().or_else(|_| with_exponent(&text).ok_or(()))?;
     if (1..=most).contains(&number) { Ok(number) } else { Err(()) }
 }
 
@@ -275,5 +283,15 @@ mod tests {
     fn the_command_line_is_consistent() {
         use clap::CommandFactory;
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn counts_may_have_an_exponent() {
+        assert_eq!(parse_count("1e6"), Ok(1_000_000));
+        assert_eq!(parse_count("2.5E3"), Ok(2_500));
+        assert_eq!(parse_count("10_000"), Ok(10_000));
+        for wrong in ["", "0", "-1", "1.5", "1.5e0", "1e-3", "1e400", "1e17", "e", "inf"] {
+            assert!(parse_count(wrong).is_err(), "{wrong}");
+        }
     }
 }

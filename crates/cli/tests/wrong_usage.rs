@@ -143,7 +143,7 @@ fn numbers_that_cannot_be() {
     };
     let greatest = u64::MAX.to_string();
     for flag in ["--env-steps", "--episodes", "--seeds"] {
-        for number in ["0", "-5", "1e6", "many", "", "1.5", "18446744073709551616", "18446744073709551615"] {
+        for number in ["0", "-5", "1e-6", "many", "", "1.5", "18446744073709551616", "18446744073709551615"] {
             refused(&[&format!("{flag}={number}")], &[flag, "whole numbers of at least 1"]);
         }
     }

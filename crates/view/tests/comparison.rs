@@ -161,3 +161,42 @@ fn long_names_stay_within_the_charts_of_intervals() {
         }
     }
 }
+
+#[test]
+fn many_groups_stand_in_a_table_beside_the_chart_of_the_best() {
+    let folder = tempdir().unwrap();
+    let names = ["a", "b", "c", "d", "e", "f", "g"];
+    // The best stands in the middle, so that it is the first of some pairs and the second of others.
+    let scores = [[1.0, 2.0], [2.0, 3.0], [3.0, 4.0], [90.0, 91.0], [5.0, 6.0], [6.0, 7.0], [7.0, 8.0]];
+    let runs: Vec<PathBuf> = names
+        .iter()
+        .zip(scores)
+        .flat_map(|(name, scores)| scores.into_iter().zip(1..).map(move |(score, seed)| (name, score, seed)))
+        .map(|(name, score, seed)| scored(folder.path().join(format!("{name}{seed}")), name, seed, score))
+        .collect();
+    let (comparison, page) = compared(&runs);
+    assert_eq!(comparison.improvement.len(), 21);
+    let of_best = comparison.best_over_others("CartPole-v1");
+    assert_eq!(of_best.len(), 6);
+    assert!(
+        of_best
+            .iter()
+            .all(|pair| pair.x == "dqn/d" && pair.probability == 1.0 && pair.ci95 == Some((1.0, 1.0)))
+    );
+    let xml = xml(&page);
+    let document = parse(&xml);
+    let matrix = all(&document, "table").into_iter().find(|table| table.attribute("class") == Some("matrix"));
+    let rows: Vec<Vec<String>> = matrix
+        .unwrap()
+        .descendants()
+        .filter(|node| node.has_tag_name(("http://www.w3.org/1999/xhtml", "tr")) || node.has_tag_name("tr"))
+        .map(|row| row.children().filter(Node::is_element).map(text).collect())
+        .collect();
+    assert_eq!(rows[0][1..], names.map(|name| format!("dqn/{name}")));
+    assert_eq!(rows[1], ["dqn/a", "–", "0.12", "0.00", "0.00", "0.00", "0.00", "0.00"]);
+    assert_eq!(rows[2], ["dqn/b", "0.88", "–", "0.12", "0.00", "0.00", "0.00", "0.00"]);
+    assert!(
+        page.contains("<strong>1.00</strong>") && !page.contains("<strong>0.13</strong>"),
+        "bold is what is clear"
+    );
+}

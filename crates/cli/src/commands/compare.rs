@@ -61,17 +61,32 @@ fn table(comparison: &Comparison) -> String {
         text += &format!("{env}\n");
         let of_env = comparison.groups.iter().filter(|group| group.env == *env);
         text += &aligned(std::iter::once(HEAD.map(String::from)).chain(of_env.map(row)));
-        let of_env = comparison.improvement.iter().filter(|pair| pair.env == *env);
-        let lines = aligned(of_env.map(improvement_row));
-        if !lines.is_empty() {
-            text += &format!("\n  probability of improvement, 95 % interval\n{lines}");
-        }
+        text += &improvements(comparison, env);
         text += "\n";
     }
     if envs.len() > 1 {
         text += "Scores of different environments are on different scales, so nothing is summed up over them: that would need normalised scores.\n";
     }
     text
+}
+
+/// More pairs than these are told of the best group alone.
+const MOST_PAIRS: usize = 15;
+
+fn improvements(comparison: &Comparison, env: &str) -> String {
+    let pairs: Vec<&Improvement> = comparison.improvement.iter().filter(|pair| pair.env == env).collect();
+    let title = "\n  probability of improvement, 95 % interval";
+    match pairs.len() {
+        0 => String::new(),
+        1..=MOST_PAIRS => format!("{title}\n{}", aligned(pairs.into_iter().map(improvement_row))),
+        all => {
+            let of_best = comparison.best_over_others(env);
+            format!(
+                "{title}: the greatest IQM over each other; the page and --json have all {all} pairs\n{}",
+                aligned(of_best.iter().map(improvement_row))
+            )
+        }
+    }
 }
 
 const HEAD: [&str; 7] = ["", "seeds", "mean", "IQM", "95 % interval", "min", "max"];

@@ -1,7 +1,7 @@
 //! What is learned from: a memory, rollouts or a stream. Checks of what goes together.
 
 use deepq_core::loss::{ErrorFunction, Head, LossConfig, TargetRule};
-use deepq_core::network::{LayerSpec, Parameters};
+use deepq_core::network::{LayerSpec, OptimizerConfig, Parameters};
 use deepq_core::replay::SamplerConfig;
 use deepq_core::{RolloutConfig, StreamingConfig};
 
@@ -63,6 +63,26 @@ impl Config {
                 Err(ConfigError::new(place, message))
             }
         }
+    }
+
+    /// Why a setting with this path has no place in this configuration, where it is of another way to learn.
+    pub(super) fn has_no_place_for(&self, path: &str) -> Option<String> {
+        let ways = [
+            ("replay", self.replay.is_some(), "a memory"),
+            ("rollout", self.rollout.is_some(), "rollouts"),
+            ("streaming", self.streaming.is_some(), "a stream"),
+        ];
+        let table = path.split('.').next().unwrap_or(path);
+        let of = if ["loss", "target", "reset"].contains(&table) { "replay" } else { table };
+        let (_, is_there, what) = ways.iter().find(|(table, ..)| *table == of)?;
+        let (other, _, other_what) = ways.iter().find(|(_, is_there, _)| *is_there)?;
+        (!is_there).then(|| {
+            format!(
+                "'{table}' goes with learning from {what}, and here is learned from {other_what}, as the table \
+                 '{other}' says; take another --algo, or switch that table off by --set {other}=off and give all of \
+                 the other way's"
+            )
+        })
     }
 
     fn validate_replay(&self, replay: &ReplayConfig) -> Result<(), ConfigError> {
@@ -165,6 +185,12 @@ impl Config {
             let message = "does not go with streaming, whose steps are bounded by kappa; leave it out";
             return Err(ConfigError::new("learning.max_gradient_norm", message));
         }
+        let unused = OptimizerConfig::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 };
+        if self.optimizer != unused {
+            let message =
+                "has no use with streaming, whose bounded step takes its place; write kind = \"sgd\" alone";
+            return Err(ConfigError::new("optimizer", message));
+        }
         let Some(config) = self.streaming_config() else { return Ok(()) };
         config.check().map_err(|error| {
             let table = if error.field == "gamma" { "learning" } else { "streaming" };
@@ -265,5 +291,45 @@ fn validate_head(head: &Head) -> Result<(), ConfigError> {
             positive("fraction_learning_rate", fraction_learning_rate)
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_of_another_way_to_learn_are_told_as_such() {
+        let refused = |algo, set: &[&str]| {
+            let set: Vec<String> = set.iter().map(|s| (*s).to_owned()).collect();
+            Config::resolve("CartPole-v1", None, Some(algo), &set).map(|_| ()).unwrap_err()
+        };
+        for (algo, set, told) in [
+            (
+                "pqn",
+                "target.tau=0.5",
+                "'target' goes with learning from a memory, and here is learned from rollouts",
+            ),
+            ("pqn", "replay.sampler=prioritized", "'replay' goes with learning from a memory"),
+            (
+                "stream-q",
+                "rollout.steps=4",
+                "'rollout' goes with learning from rollouts, and here is learned from a stream",
+            ),
+            (
+                "dqn",
+                "streaming.kappa=2",
+                "'streaming' goes with learning from a stream, and here is learned from a memory",
+            ),
+        ] {
+            let error = refused(algo, &[set]);
+            assert_eq!(error.place, format!("--set {set}"));
+            assert!(error.message.contains(told), "{error}");
+        }
+        // With the other table off it is told what is missing.
+        let error = refused("pqn", &["rollout=off", "target.tau=0.5"]);
+        assert!(error.message.contains("the key 'period' is missing"), "{error}");
+        let error = refused("stream-q", &["optimizer=rmsprop"]);
+        assert!(error.place == "optimizer" && error.message.contains("bounded step"), "{error}");
     }
 }

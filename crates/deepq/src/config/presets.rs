@@ -156,7 +156,9 @@ fn find_algorithm(env: &str, name: &str) -> Result<Preset, ConfigError> {
         let allowed = RECIPES.iter().map(|preset| preset.name);
         let error = ConfigError::unknown_name("--algo", "algorithm", name, allowed);
         let meant = OTHER_NAMES.iter().find(|(other, _)| *other == name.to_lowercase());
-        ConfigError { nearest: meant.map(|(_, recipe)| (*recipe).to_owned()).or(error.nearest), ..error }
+        let meant = meant.map(|(_, recipe)| (*recipe).to_owned()).or(error.nearest);
+        let preset = || find_preset(env, name).err()?.nearest.filter(|nearest| !nearest.starts_with("--"));
+        ConfigError { nearest: meant.or_else(|| Some(format!("--preset {}", preset()?))), ..error }
     })
 }
 
@@ -192,6 +194,7 @@ mod tests {
         };
         assert_eq!(nearest(Some("c51"), None).as_deref(), Some("--algo c51"));
         assert_eq!(nearest(None, Some("DDQN")).as_deref(), Some("double-dqn"));
+        assert_eq!(nearest(None, Some("tutoral")).as_deref(), Some("--preset tutorial"));
         assert!(OTHER_NAMES.iter().all(|(_, recipe)| RECIPES.iter().any(|there| there.name == *recipe)));
     }
 }

@@ -69,7 +69,11 @@ impl Settings {
             OFF if !path.starts_with("env.options.") => self.switch_off(path, &flag)?,
             value => put(&mut self.table, path, parse_value(value), &flag)?,
         }
-        self.read(path, flag).map_err(|error| in_brackets(error, path, value.trim()))
+        let before = self.config.clone();
+        self.read(path, flag).map_err(|error| match before.has_no_place_for(path) {
+            Some(message) => ConfigError::new(error.place, message),
+            None => in_brackets(error, path, value.trim()),
+        })
     }
 
     /// Reads the table again. A key that is missing may come with a later setting, as those of a kind do.
@@ -83,7 +87,10 @@ impl Settings {
             Ok(config) => (self.config, self.incomplete) = (config, None),
             Err(error) if is_missing_key(&error) => {
                 let place = self.incomplete.take().map_or(flag, |since| since.place);
-                self.incomplete = Some(ConfigError { place, ..error });
+                self.incomplete = Some(match self.config.has_no_place_for(path) {
+                    Some(message) => ConfigError::new(place, message),
+                    None => ConfigError { place, ..error },
+                });
             }
             Err(error) => return Err(elsewhere(error, path, &self.table)),
         }

@@ -1,6 +1,7 @@
 //! What is allowed, and yet hardly meant.
 
 use deepq_core::ExplorationPolicy;
+use deepq_envs::wrappers::WrapperConfig;
 
 use super::validate::is_always_zero;
 use super::{Config, NetworkConfig};
@@ -8,7 +9,20 @@ use super::{Config, NetworkConfig};
 impl Config {
     /// What is allowed, and yet hardly what was meant: a sentence for each.
     pub fn warnings(&self) -> Vec<String> {
-        self.no_exploration().into_iter().chain(self.no_learning()).collect()
+        self.no_exploration().into_iter().chain(self.no_learning()).chain(self.other_discount()).collect()
+    }
+
+    /// Rewards that are divided by the deviation of another return than the one that is learned.
+    fn other_discount(&self) -> Option<String> {
+        let learned = self.learning.gamma;
+        self.env.wrappers.iter().enumerate().find_map(|(place, wrapper)| match wrapper {
+            WrapperConfig::NormalizeReward { gamma, .. } if *gamma != learned => Some(format!(
+                "rewards are normalised by returns with another discount than the one that is learned: \
+                 env.wrappers.{place}.gamma = {gamma}, learning.gamma = {learned}; \
+                 --set env.wrappers.{place}.gamma={learned} makes them one"
+            )),
+            _ => None,
+        })
     }
 
     fn no_exploration(&self) -> Option<String> {
@@ -101,7 +115,20 @@ mod tests {
         assert!(warned("dqn", &["exploration.epsilon=0", softmax]).is_empty());
         assert!(warned("dqn", &["exploration.epsilon=0", "exploration.random_env_steps=1e6"]).is_empty());
         for algo in crate::config::algorithms() {
-            assert!(warned(algo.name, &[]).is_empty(), "{}", algo.name);
+            for (env, _) in deepq_envs::Registry::builtin().ids() {
+                let (config, _) = Config::resolve(env, None, Some(algo.name), &[]).unwrap();
+                assert_eq!(config.warnings(), Vec::<String>::new(), "{} in {env}", algo.name);
+            }
         }
+    }
+
+    #[test]
+    fn rewards_normalised_by_another_discount_are_told_of() {
+        let warnings = warned("stream-q", &["learning.gamma=0.9"]);
+        assert!(
+            warnings.len() == 1 && warnings[0].contains("--set env.wrappers.1.gamma=0.9"),
+            "{warnings:?}"
+        );
+        assert!(warned("stream-q", &["learning.gamma=0.9", "env.wrappers.1.gamma=0.9"]).is_empty());
     }
 }

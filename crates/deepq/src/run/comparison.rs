@@ -101,7 +101,7 @@ impl Comparison {
         let compared: Vec<ComparedGroup> = groups.iter().filter_map(|runs| ComparedGroup::of(runs)).collect();
         warnings.extend(groups.iter().flat_map(|runs| unlike_each_other(runs)));
         warnings.extend(unlike_tasks(&groups));
-        warnings.extend(compared.iter().filter_map(ComparedGroup::few_seeds));
+        warnings.extend(few_seeds(&compared));
         let improvement = pairs(&compared).filter_map(|(x, y)| Improvement::of(x, y)).collect();
         Ok(Self { groups: compared, improvement, warnings })
     }
@@ -115,6 +115,19 @@ impl Comparison {
             }
         }
         envs
+    }
+
+    /// How the group of `env` with the greatest interquartile mean compares with each of the others.
+    pub fn best_over_others(&self, env: &str) -> Vec<Improvement> {
+        let groups = self.groups.iter().filter(|group| group.env == env);
+        let Some(best) = groups.max_by(|a, b| a.iqm.total_cmp(&b.iqm)) else { return vec![] };
+        let pairs = self.improvement.iter().filter(|pair| pair.env == env);
+        let of_best = pairs.filter_map(|pair| match () {
+            () if pair.x == best.label => Some(pair.clone()),
+            () if pair.y == best.label => Some(pair.turned()),
+            () => None,
+        });
+        of_best.collect()
     }
 }
 
@@ -249,14 +262,27 @@ impl ComparedGroup {
             scores,
         })
     }
+}
 
-    fn few_seeds(&self) -> Option<String> {
-        let (env, label, seeds) = (&self.env, &self.label, self.seeds);
-        let has = if seeds == 1 { "1 seed".to_owned() } else { format!("{seeds} seeds") };
-        (seeds < FEW_SEEDS).then(|| {
-            format!("{env}, {label} has {has}: with fewer than {FEW_SEEDS} a difference may be luck, and an interval is too narrow")
-        })
-    }
+/// One warning for each environment in which groups have few seeds.
+fn few_seeds(groups: &[ComparedGroup]) -> Vec<String> {
+    let few = groups.iter().filter(|group| group.seeds < FEW_SEEDS);
+    let by_env: Vec<Vec<&ComparedGroup>> = few.fold(vec![], |mut by_env, group| {
+        match by_env.last_mut().filter(|groups| groups[0].env == group.env) {
+            Some(groups) => groups.push(group),
+            None => by_env.push(vec![group]),
+        }
+        by_env
+    });
+    let told = |groups: &Vec<&ComparedGroup>| {
+        let each: Vec<String> =
+            groups.iter().map(|group| format!("{} ({})", group.label, group.seeds)).collect();
+        let (env, each) = (&groups[0].env, each.join(", "));
+        format!(
+            "{env} has few seeds of {each}: with fewer than {FEW_SEEDS} a difference may be luck, and an interval is too narrow"
+        )
+    };
+    by_env.iter().map(told).collect()
 }
 
 /// Every two groups of one environment.
@@ -277,6 +303,17 @@ impl Improvement {
             probability: probability_of_improvement(&of_x, &of_y)?,
             ci95: if x.seeds > 1 && y.seeds > 1 { interval() } else { None },
         })
+    }
+
+    /// The same of `y` over `x`.
+    pub fn turned(&self) -> Self {
+        Self {
+            env: self.env.clone(),
+            x: self.y.clone(),
+            y: self.x.clone(),
+            probability: 1.0 - self.probability,
+            ci95: self.ci95.map(|(low, high)| (1.0 - high, 1.0 - low)),
+        }
     }
 }
 

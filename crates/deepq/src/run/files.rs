@@ -34,8 +34,11 @@ pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.sync_all()
 }
 
-/// Makes a folder and those above it.
-pub(super) fn create_folder(path: &Path) -> Result<(), Error> {
+/// Makes a folder and those above it, where they are not there.
+///
+/// # Errors
+/// Where one cannot be made.
+pub fn create_folder(path: &Path) -> Result<(), Error> {
     fs::create_dir_all(path).map_err(|error| Error::io("cannot create the folder", path, error))
 }
 

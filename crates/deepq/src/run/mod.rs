@@ -27,7 +27,7 @@ mod weights;
 pub use checkpoint::CheckpointChoice;
 pub use comparison::{ComparedGroup, Comparison, FEW_SEEDS, Improvement};
 pub use directory::{RunDirectory, RunInfo, RunStatus};
-pub use files::{read_json_lines, write_atomically};
+pub use files::{create_folder, read_json_lines, write_atomically};
 pub use metrics::{EvaluationLine, MetricsLine};
 pub use seeds::{AcrossSeeds, SeedsSummary, seed_requests, train_all, train_seeds};
 pub use session::{HangHandler, RunSummary, TrainRequest, train};

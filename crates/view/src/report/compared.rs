@@ -1,13 +1,14 @@
 //! The page on how groups of runs compare.
 
-use deepq::run::{ComparedGroup, Comparison, Improvement};
+use deepq::run::{ComparedGroup, Comparison};
 use deepq::statistics::{StratifiedBootstrap, interquartile_mean, performance_profile};
 
 use super::chart::{Across, CLASSES, Chart, Mark, Series, range};
 use super::data::{CurveKind, Group, RunData};
+use super::improvement::improvement;
 use super::intervals::{Estimate, IntervalChart};
 use super::markup::Markup;
-use super::scale::{Spacing, count, duration, score, with_separators};
+use super::scale::{Spacing, count, duration, score};
 use super::thin::{Point, sections};
 use super::{curves, page, several};
 use crate::ViewError;
@@ -35,10 +36,8 @@ pub(super) fn page(comparison: &Comparison) -> Result<String, ViewError> {
     let mut runs = vec![];
     for env in &envs {
         let drawn = drawn(comparison, env)?;
-        let of_env = |pair: &&Improvement| pair.env == *env;
-        let pairs: Vec<&Improvement> = comparison.improvement.iter().filter(of_env).collect();
         let prefix = if envs.len() > 1 { format!("{env}: ") } else { String::new() };
-        for (heading, content) in env_sections(&drawn, &pairs) {
+        for (heading, content) in env_sections(&drawn, improvement(comparison, env)) {
             body.append(&page::section(&format!("{prefix}{heading}"), &content));
         }
         runs.extend(drawn);
@@ -80,11 +79,9 @@ fn drawn<'a>(comparison: &'a Comparison, env: &str) -> Result<Vec<Drawn<'a>>, Vi
 }
 
 /// The sections on one environment.
-fn env_sections(drawn: &[Drawn<'_>], pairs: &[&Improvement]) -> Vec<(&'static str, Markup)> {
+fn env_sections(drawn: &[Drawn<'_>], improvement: Option<Markup>) -> Vec<(&'static str, Markup)> {
     let mut sections = vec![("Interquartile mean of the final returns", scores(drawn))];
-    if !pairs.is_empty() {
-        sections.push(("Probability of improvement", improvement(pairs)));
-    }
+    sections.extend(improvement.map(|markup| ("Probability of improvement", markup)));
     let caption = "The share of runs whose final mean return is greater than each value, with its 95 % interval. A curve further to the upper right is better; where curves cross, neither is better in all runs.";
     sections.push(("Performance profile", curves::figure(&profiles(drawn), caption)));
     let (chart, caption) = learning_curves(drawn);
@@ -131,27 +128,6 @@ fn row(group: &ComparedGroup) -> Vec<String> {
         group.ci95.map_or("–".into(), |(low, high)| format!("{} to {}", score(low), score(high)));
     let numbers = [score(group.mean), score(group.iqm), interval, score(group.min), score(group.max)];
     [group.label.clone(), count(group.seeds as u64)].into_iter().chain(numbers).collect()
-}
-
-fn improvement(pairs: &[&Improvement]) -> Markup {
-    let share = |share: f64| with_separators(share, 2);
-    let rows: Vec<Estimate> = pairs
-        .iter()
-        .map(|pair| Estimate {
-            label: format!("{} over {}", pair.x, pair.y),
-            class: "a",
-            value: pair.probability,
-            interval: pair.ci95,
-            text: format!("{}{}", share(pair.probability), interval_text(pair.ci95, share)),
-        })
-        .collect();
-    let told: Vec<String> = rows.iter().map(|row| format!("{} {}", row.label, row.text)).collect();
-    let description = format!("Probability of improvement: {}.", told.join("; "));
-    let chart = IntervalChart { description, x_title: "P(X > Y)", rows, probabilities: true };
-    curves::drawn_twice(
-        |size, class| chart.svg(size.width, class),
-        "How probable it is that a run of the first scores more than a run of the second, with its 95 % interval. At the dashed line neither is better.",
-    )
 }
 
 fn profiles(drawn: &[Drawn<'_>]) -> Chart {

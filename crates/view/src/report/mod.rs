@@ -8,6 +8,7 @@ mod chart;
 mod compared;
 mod curves;
 mod data;
+mod improvement;
 mod intervals;
 mod markup;
 mod one;
@@ -35,7 +36,7 @@ pub fn write_report(runs: &[PathBuf], out: &Path) -> Result<(), ViewError> {
         [run] => one::page(run)?,
         runs => several::page(runs, &Group::of(runs))?,
     };
-    Ok(deepq::run::write_atomically(out, page.as_bytes())?)
+    write_page(out, &page)
 }
 
 /// Writes the page on how groups of runs compare: interquartile means, performance profiles, probabilities of
@@ -44,7 +45,15 @@ pub fn write_report(runs: &[PathBuf], out: &Path) -> Result<(), ViewError> {
 /// # Errors
 /// Where a run cannot be read or the page cannot be written.
 pub fn write_comparison(comparison: &Comparison, out: &Path) -> Result<(), ViewError> {
-    Ok(deepq::run::write_atomically(out, compared::page(comparison)?.as_bytes())?)
+    write_page(out, &compared::page(comparison)?)
+}
+
+/// Writes a page, and makes the folder it stands in.
+fn write_page(out: &Path, page: &str) -> Result<(), ViewError> {
+    if let Some(folder) = out.parent() {
+        deepq::run::create_folder(folder)?;
+    }
+    Ok(deepq::run::write_atomically(out, page.as_bytes())?)
 }
 
 /// The learning curve of these runs as an SVG file, in light or dark as the reader's system is: the returns of

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::AtomicU64;
+use std::sync::Mutex;
 
 use deepq::config::ConfigError;
 use deepq::network_spec_of;
@@ -31,7 +31,7 @@ pub(super) fn run_algos(
     let (env, first, last) = (&args.env, args.seed, args.seed.saturating_add(count - 1));
     let seeds = if count == 1 { format!("seed {first}") } else { format!("seeds {first} to {last}") };
     output.note(format!("training {} on {env} with {seeds}, side by side", names.join(", ")));
-    let (ended, all) = (AtomicU64::new(0), requests.len() as u64);
+    let (ended, all) = (Mutex::new(0), requests.len() as u64);
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
     let runs = train_all(&requests, |request| {
         let label = format!("{:<width$}  ", request.preset);

@@ -32,6 +32,9 @@ pub(crate) fn run(args: &Train, output: &Output) -> Result<ExitCode, Failure> {
     };
     let interrupt = Interrupt::watch()?;
     let several = requests.len() > 1;
+    if (several || args.seeds.is_some()) && args.set.iter().any(|set| set.starts_with("recording")) {
+        output.note("warning: several runs are not filmed, so that recording's settings have no effect");
+    }
     for request in &mut requests {
         for warning in request.config.warnings() {
             let of_which = if several { format!("{}: ", request.preset) } else { String::new() };

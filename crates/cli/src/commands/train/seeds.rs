@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use deepq::Progress;
@@ -25,7 +25,7 @@ pub(super) struct SeedNote<'a> {
     label: String,
     seed: u64,
     count: u64,
-    ended: &'a AtomicU64,
+    ended: &'a Mutex<u64>,
     output: &'a Output,
     began: Instant,
     progress: Progress,
@@ -38,7 +38,7 @@ impl<'a> SeedNote<'a> {
         label: impl Into<String>,
         seed: u64,
         count: u64,
-        ended: &'a AtomicU64,
+        ended: &'a Mutex<u64>,
         output: &'a Output,
     ) -> Self {
         let (label, began, progress) = (label.into(), Instant::now(), Progress::default());
@@ -68,7 +68,9 @@ impl Observer for SeedNote<'_> {
 /// A run lets go of its observer when all of it is over, the final evaluation included.
 impl Drop for SeedNote<'_> {
     fn drop(&mut self) {
-        let ended = self.ended.fetch_add(1, Ordering::Relaxed) + 1;
+        // Held while it is told, so that the count never goes back.
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        *ended += 1;
         self.output.note(format!(
             "{}seed {:>4}  ended after {} episodes, {}  ({ended} of {})",
             self.label,
@@ -88,7 +90,7 @@ pub(super) fn run_seeds(
     output: &Output,
 ) -> Result<ExitCode, Failure> {
     let last = args.seed.saturating_add(count - 1);
-    let ended = AtomicU64::new(0);
+    let ended = Mutex::new(0);
     let seeds = match count {
         1 => format!("seed {last}"),
         _ => format!("seeds {} to {last}, side by side", args.seed),
