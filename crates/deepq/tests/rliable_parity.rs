@@ -91,7 +91,7 @@ fn assert_close(ours: Option<f64>, theirs: f64, what: &str) {
 }
 
 #[test]
-fn statistics_of_a_sample_are_theirs() {
+fn row_17_statistics_of_a_sample_are_theirs() {
     let fixture = fixture();
     assert!(fixture.samples.len() >= 17 && fixture.percents.len() >= 8);
     for sample in &fixture.samples {
@@ -110,7 +110,7 @@ fn statistics_of_a_sample_are_theirs() {
 }
 
 #[test]
-fn statistics_over_tasks_are_theirs() {
+fn row_17_statistics_over_tasks_are_theirs() {
     for table in fixture().tables {
         let scores = table.scores_by_task.concat();
         let over_tasks = interquartile_mean_over_tasks(&table.scores_by_task);
@@ -121,7 +121,7 @@ fn statistics_over_tasks_are_theirs() {
 }
 
 #[test]
-fn performance_profiles_are_theirs() {
+fn row_17_performance_profiles_are_theirs() {
     for Table { name, scores_by_task, profile, average_profile, .. } in fixture().tables {
         let above_all = *profile.thresholds.last().unwrap();
         let is_a_score = |threshold: &&f64| scores_by_task.concat().contains(*threshold);
@@ -137,7 +137,7 @@ fn performance_profiles_are_theirs() {
 }
 
 #[test]
-fn probabilities_of_improvement_are_theirs() {
+fn row_17_probabilities_of_improvement_are_theirs() {
     let pairs = fixture().pairs;
     assert!(pairs.len() >= 5);
     for Pair { name, x_by_task, y_by_task, probability_of_improvement: theirs, .. } in pairs {
@@ -207,7 +207,7 @@ impl Bootstraps {
 }
 
 #[test]
-fn bootstrap_intervals_are_theirs() {
+fn row_17_bootstrap_intervals_are_theirs() {
     let fixture = fixture();
     let bootstraps = Bootstraps::many(&fixture);
     for table in &fixture.tables {
@@ -226,7 +226,7 @@ fn bootstrap_intervals_are_theirs() {
 }
 
 #[test]
-fn intervals_of_improvement_are_theirs() {
+fn row_17_intervals_of_improvement_are_theirs() {
     let fixture = fixture();
     let bootstraps = Bootstraps::fewer(&fixture);
     let mut compared = 0;
@@ -244,7 +244,7 @@ fn intervals_of_improvement_are_theirs() {
 
 /// A share is a whole number of runs, or of tasks where these are counted.
 #[test]
-fn intervals_of_profiles_are_theirs() {
+fn row_17_intervals_of_profiles_are_theirs() {
     type ProfileOf = fn(&[Vec<f64>], &[f64]) -> Option<Vec<f64>>;
     let fixture = fixture();
     let bootstraps = Bootstraps::fewer(&fixture);

@@ -210,17 +210,17 @@ fn assert_whole_episodes(group: usize, count: usize) {
 }
 
 #[test]
-fn episodes_of_500_seeds_without_wind_are_gymnasiums_to_the_bit() {
+fn row_20_episodes_of_500_seeds_without_wind_are_gymnasiums_to_the_bit() {
     assert_whole_episodes(0, 500);
 }
 
 #[test]
-fn episodes_of_500_seeds_with_wind_are_gymnasiums_to_the_bit() {
+fn row_20_episodes_of_500_seeds_with_wind_are_gymnasiums_to_the_bit() {
     assert_whole_episodes(1, 500);
 }
 
 #[test]
-fn episodes_of_43_seeds_with_other_options_are_gymnasiums_to_the_bit() {
+fn row_20_episodes_of_43_seeds_with_other_options_are_gymnasiums_to_the_bit() {
     assert_whole_episodes(2, 43);
 }
 

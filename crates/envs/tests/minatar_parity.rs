@@ -165,7 +165,7 @@ fn trace<G: Game>(setting: &Setting, seed: u64) -> Digests {
 }
 
 #[test]
-fn traces_of_every_version_and_option_are_minatars() {
+fn row_20_traces_of_every_version_and_option_are_minatars() {
     let traces: Traces = fixture("traces.json");
     assert_eq!(traces.settings.len(), 35);
     for setting in &traces.settings {
@@ -239,7 +239,7 @@ fn assert_long_plays(interruptions: bool) {
 }
 
 #[test]
-fn long_plays_are_minatars() {
+fn row_20_long_plays_are_minatars() {
     assert_long_plays(false);
 }
 

@@ -172,7 +172,7 @@ fn assert_rewards(set: &OptionSet, fixture: &Fixture, expected: &[&str]) {
 }
 
 #[test]
-fn frozen_lakes_of_1008_seeds_and_five_option_sets_are_gymnasiums_to_the_bit() {
+fn row_20_frozen_lakes_of_1008_seeds_and_five_option_sets_are_gymnasiums_to_the_bit() {
     let fixture = compare("frozen_lake.json");
     let [v1, large, certain, rewarded, odd] = &fixture.option_sets[..] else { panic!("five option sets") };
     for (set, some) in [(v1, true), (large, true), (certain, false), (rewarded, true), (odd, false)] {
@@ -194,7 +194,7 @@ fn random_maps_are_gymnasiums_to_the_letter() {
 }
 
 #[test]
-fn cliff_walks_of_1008_seeds_slippery_or_not_are_gymnasiums_to_the_bit() {
+fn row_20_cliff_walks_of_1008_seeds_slippery_or_not_are_gymnasiums_to_the_bit() {
     let fixture = compare("cliff_walking.json");
     assert_eq!(fixture.option_sets.len(), 2);
     for set in &fixture.option_sets {
@@ -205,7 +205,7 @@ fn cliff_walks_of_1008_seeds_slippery_or_not_are_gymnasiums_to_the_bit() {
 }
 
 #[test]
-fn taxi_rides_of_1008_seeds_and_four_option_sets_are_gymnasiums_to_the_bit() {
+fn row_20_taxi_rides_of_1008_seeds_and_four_option_sets_are_gymnasiums_to_the_bit() {
     let fixture = compare("taxi.json");
     assert_eq!(fixture.option_sets.len(), 4);
     for set in &fixture.option_sets {
@@ -216,7 +216,7 @@ fn taxi_rides_of_1008_seeds_and_four_option_sets_are_gymnasiums_to_the_bit() {
 }
 
 #[test]
-fn blackjack_games_of_1008_seeds_and_all_option_sets_are_gymnasiums_to_the_bit() {
+fn row_20_blackjack_games_of_1008_seeds_and_all_option_sets_are_gymnasiums_to_the_bit() {
     let fixture = compare("blackjack.json");
     let [sab, plain, natural, both] = &fixture.option_sets[..] else { panic!("four option sets") };
     for set in [sab, plain, both] {

@@ -236,27 +236,8 @@ impl Config {
 const MOST_ATOMS: usize = 1024;
 
 fn validate_head(head: &Head) -> Result<(), ConfigError> {
-    let count = |key: &str, found: usize, least: usize| {
-        let allowed = format!("{least} to {MOST_ATOMS}");
-        check((least..=MOST_ATOMS).contains(&found), &format!("loss.head.{key}"), found, &allowed)
-    };
-    let positive = |key: &str, found: f32| {
-        let holds = found.is_finite() && found > 0.0;
-        check(holds, &format!("loss.head.{key}"), found, "a positive number")
-    };
-    let kappa = |found: f32| {
-        check(found.is_finite() && found >= 0.0, "loss.head.kappa", found, "0 or a positive number")
-    };
-    let range = |v_min: f32, v_max: f32| {
-        check(v_min.is_finite(), "loss.head.v_min", v_min, "a number")?;
-        let allowed = format!("a number above v_min, which is {v_min}");
-        check(v_max.is_finite() && v_max > v_min, "loss.head.v_max", v_max, &allowed)
-    };
     match *head {
-        Head::Expected { error: ErrorFunction::Huber { kappa }, .. } => {
-            let holds = kappa.is_finite() && kappa > 0.0;
-            check(holds, "loss.head.error.kappa", kappa, "a positive number")
-        }
+        Head::Expected { error: ErrorFunction::Huber { kappa }, .. } => positive("error.kappa", kappa),
         Head::Categorical { atoms, v_min, v_max } => {
             count("atoms", atoms, 2)?;
             range(v_min, v_max)
@@ -266,32 +247,45 @@ fn validate_head(head: &Head) -> Result<(), ConfigError> {
             range(v_min, v_max)?;
             positive("sigma_ratio", sigma_ratio)
         }
-        Head::Quantile { quantiles, kappa: found } => {
+        Head::Quantile { quantiles, kappa } => {
             count("quantiles", quantiles, 1)?;
-            kappa(found)
+            not_negative("kappa", kappa)
         }
-        Head::ImplicitQuantile { fractions, target_fractions, acting_fractions, kappa: found } => {
+        Head::ImplicitQuantile { fractions, target_fractions, acting_fractions, kappa } => {
             count("fractions", fractions, 1)?;
             count("target_fractions", target_fractions, 1)?;
             count("acting_fractions", acting_fractions, 1)?;
-            kappa(found)
+            not_negative("kappa", kappa)
         }
-        Head::ProposedQuantile {
-            fractions,
-            acting_fractions,
-            kappa: found,
-            entropy,
-            fraction_learning_rate,
-        } => {
+        Head::ProposedQuantile { fractions, acting_fractions, kappa, entropy, fraction_learning_rate } => {
             count("fractions", fractions, 2)?;
             count("acting_fractions", acting_fractions, 1)?;
-            kappa(found)?;
-            let holds = entropy.is_finite() && entropy >= 0.0;
-            check(holds, "loss.head.entropy", entropy, "0 or a positive number")?;
+            not_negative("kappa", kappa)?;
+            not_negative("entropy", entropy)?;
             positive("fraction_learning_rate", fraction_learning_rate)
         }
         _ => Ok(()),
     }
+}
+
+/// A number of atoms, bins, quantiles or fractions.
+fn count(key: &str, found: usize, least: usize) -> Result<(), ConfigError> {
+    let allowed = format!("{least} to {MOST_ATOMS}");
+    check((least..=MOST_ATOMS).contains(&found), &format!("loss.head.{key}"), found, &allowed)
+}
+
+fn positive(key: &str, found: f32) -> Result<(), ConfigError> {
+    check(found.is_finite() && found > 0.0, &format!("loss.head.{key}"), found, "a positive number")
+}
+
+fn not_negative(key: &str, found: f32) -> Result<(), ConfigError> {
+    check(found.is_finite() && found >= 0.0, &format!("loss.head.{key}"), found, "0 or a positive number")
+}
+
+fn range(v_min: f32, v_max: f32) -> Result<(), ConfigError> {
+    check(v_min.is_finite(), "loss.head.v_min", v_min, "a number")?;
+    let allowed = format!("a number above v_min, which is {v_min}");
+    check(v_max.is_finite() && v_max > v_min, "loss.head.v_max", v_max, &allowed)
 }
 
 #[cfg(test)]

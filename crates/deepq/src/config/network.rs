@@ -216,29 +216,28 @@ impl NetworkTable {
         }
     }
 
-    /// Refuses keys that do not go together.
-    fn check_keys(&self) -> Result<(), String> {
+    /// By which of its keys the network is given.
+    fn kind(&self) -> Result<&'static str, String> {
         let of = |given: bool, key: &'static str| given.then_some(key);
         let kinds = [
             of(self.hidden.is_some(), "hidden"),
             of(self.architecture.is_some(), "architecture"),
             of(self.layers.is_some(), "layers"),
         ];
-        let kind = match kinds.into_iter().flatten().collect::<Vec<_>>()[..] {
-            [kind] => kind,
-            [] => {
-                return Err(
-                    "network has none of hidden, architecture and layers; one of them is needed".into()
-                );
-            }
-            [one, other, ..] => {
-                return Err(format!(
-                    "network.{other} cannot be given together with network.{one}: each of them is a whole network. \
-                     Setting network as a whole takes the place of what is there: --set 'network={{{one}=…}}' or \
-                     --set 'network={{{other}=…}}'"
-                ));
-            }
-        };
+        match kinds.into_iter().flatten().collect::<Vec<_>>()[..] {
+            [kind] => Ok(kind),
+            [] => Err("network has none of hidden, architecture and layers; one of them is needed".into()),
+            [one, other, ..] => Err(format!(
+                "network.{other} cannot be given together with network.{one}: each of them is a whole network. \
+                 Setting network as a whole takes the place of what is there: --set 'network={{{one}=…}}' or \
+                 --set 'network={{{other}=…}}'"
+            )),
+        }
+    }
+
+    /// Refuses keys that do not go together.
+    fn check_keys(&self) -> Result<(), String> {
+        let kind = self.kind()?;
         let impala = self.architecture == Some(ArchitectureName::Impala);
         for (given, key, fits, belongs) in [
             (self.scale.is_some(), "scale", impala, "architecture = \"impala\""),

@@ -1,9 +1,11 @@
 //! The recipes of the family: parts that are put on top of an environment's settings.
 
+use deepq_core::loss::{Head, TargetRule};
+use deepq_core::replay::SamplerConfig;
 use toml::{Table, Value};
 
 use super::settings::remove;
-use super::{Config, Preset};
+use super::{Config, Preset, ReplayConfig};
 
 /// The keys of a recipe's file that are no settings.
 const FOR: &str = "for";
@@ -89,51 +91,43 @@ fn is_another(old: &Table, new: &Table) -> bool {
 
 /// The parts of a configuration that make an algorithm, each in a few words.
 pub fn parts(config: &Config) -> Vec<String> {
-    use deepq_core::loss::{Head, TargetRule};
-    use deepq_core::replay::SamplerConfig;
-    let mut parts: Vec<String> = vec![];
-    let mut add = |part: &str| parts.push(part.to_owned());
-    match config.loss.map(|loss| loss.target) {
-        Some(TargetRule::QLearning { double: true, .. }) => add("Double Q-learning"),
-        Some(TargetRule::QLearning { minimum_of_networks: true, .. }) => add("minimum of both networks"),
-        Some(TargetRule::QLearning { .. }) => add("Q-learning"),
-        Some(TargetRule::Munchausen { .. }) => add("Munchausen"),
-        Some(_) | None => {}
-    }
-    match config.loss.map(|loss| loss.head) {
-        Some(Head::Expected { .. }) => add("expected return"),
-        Some(Head::Categorical { .. }) => add("categorical distribution"),
-        Some(Head::HlGauss { .. }) => add("HL-Gauss classification"),
-        Some(Head::Quantile { .. }) => add("fixed quantiles"),
-        Some(Head::ImplicitQuantile { .. }) => add("implicit quantiles"),
-        Some(Head::ProposedQuantile { .. }) => add("proposed quantiles"),
-        Some(_) | None => {}
-    }
-    if config.rollout.is_some() {
-        add("lambda-returns over rollouts");
-    }
-    if config.streaming.is_some() {
-        add("eligibility trace with a bounded step");
-    }
+    let loss = config.loss.iter().flat_map(|loss| [target_part(&loss.target), head_part(&loss.head)]);
     let traits = config.network.traits();
-    for (there, part) in [
+    let is_prioritised = |replay: &ReplayConfig| matches!(replay.sampler, SamplerConfig::Prioritized { .. });
+    let others = [
+        (config.rollout.is_some(), "lambda-returns over rollouts"),
+        (config.streaming.is_some(), "eligibility trace with a bounded step"),
         (traits.dueling, "dueling"),
         (traits.noisy, "noisy"),
         (traits.layer_norm, "layer norm"),
-        (
-            matches!(config.replay, Some(replay) if matches!(replay.sampler, SamplerConfig::Prioritized { .. })),
-            "prioritised replay",
-        ),
+        (config.replay.as_ref().is_some_and(is_prioritised), "prioritised replay"),
         (config.reset.is_some(), "resets"),
-    ] {
-        if there {
-            add(part);
-        }
+        (config.learning.n_step > 1, "n-step returns"),
+    ];
+    let others = others.into_iter().map(|(there, part)| there.then_some(part));
+    loss.chain(others).flatten().map(str::to_owned).collect()
+}
+
+fn target_part(target: &TargetRule) -> Option<&'static str> {
+    match target {
+        TargetRule::QLearning { double: true, .. } => Some("Double Q-learning"),
+        TargetRule::QLearning { minimum_of_networks: true, .. } => Some("minimum of both networks"),
+        TargetRule::QLearning { .. } => Some("Q-learning"),
+        TargetRule::Munchausen { .. } => Some("Munchausen"),
+        _ => None,
     }
-    if config.learning.n_step > 1 {
-        add("n-step returns");
+}
+
+fn head_part(head: &Head) -> Option<&'static str> {
+    match head {
+        Head::Expected { .. } => Some("expected return"),
+        Head::Categorical { .. } => Some("categorical distribution"),
+        Head::HlGauss { .. } => Some("HL-Gauss classification"),
+        Head::Quantile { .. } => Some("fixed quantiles"),
+        Head::ImplicitQuantile { .. } => Some("implicit quantiles"),
+        Head::ProposedQuantile { .. } => Some("proposed quantiles"),
+        _ => None,
     }
-    parts
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ fn initial_states_are_gymnasiums_to_the_bit_and_beginnings_nearly_so_everywhere(
 }
 
 #[test]
-fn episodes_of_1008_seeds_of_v1_and_50_of_v0_are_gymnasiums_to_the_bit() {
+fn row_20_episodes_of_1008_seeds_of_v1_and_50_of_v0_are_gymnasiums_to_the_bit() {
     if !SAME_LIBRARY {
         return;
     }

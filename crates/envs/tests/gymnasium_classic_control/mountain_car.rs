@@ -62,7 +62,7 @@ fn initial_states_are_gymnasiums_to_the_bit_and_beginnings_nearly_so_everywhere(
 }
 
 #[test]
-fn episodes_of_1008_seeds_and_30_with_a_goal_velocity_are_gymnasiums_to_the_bit() {
+fn row_20_episodes_of_1008_seeds_and_30_with_a_goal_velocity_are_gymnasiums_to_the_bit() {
     if !SAME_LIBRARY {
         return;
     }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use deepq::Progress;
 use deepq::events::{Answer, Event, Observer};
-use deepq::run::{RunStatus, RunSummary, TrainRequest, train_seeds};
+use deepq::run::{AcrossSeeds, RunStatus, RunSummary, TrainRequest, train_seeds};
 use deepq_view::report::write_report;
 use serde_json::json;
 
@@ -109,28 +109,28 @@ pub(super) fn run_seeds(
     let report = report_path(request, &paths);
     write_report(&paths, &report)?;
     json["report"] = path_json(&report);
-    let lines = summary.runs.iter().map(|run| {
+    let how_to_film = how_to_film(request, &paths[0]);
+    let text = format!("{}\nreport {}{how_to_film}", finished(&summary.runs, eval), report.display());
+    output.result(&json, &text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One line for each run, and one for all of them.
+fn finished(runs: &[RunSummary], eval: &AcrossSeeds) -> String {
+    let line = |run: &RunSummary| {
         let mean = run.eval.as_ref().map_or(f64::NAN, |eval| eval.mean);
         format!(
-            "seed {:>4}  mean return {mean:>7.1}  {:>9} env steps  {}",
+            "seed {:>4}  mean return {mean:>7.1}  {:>9} env steps  {}\n",
             run.seed,
             thousands(run.env_steps as f64),
             duration(run.wall_s)
         )
-    });
-    let text = format!(
-        "{}\n{} seeds: mean {:.1}, IQM {:.1}, 95 % interval of the IQM {:.1} to {:.1}\nreport {}{}",
-        lines.collect::<Vec<_>>().join("\n"),
-        eval.seeds,
-        eval.mean,
-        eval.iqm,
-        eval.ci95.0,
-        eval.ci95.1,
-        report.display(),
-        how_to_film(request, &paths[0])
-    );
-    output.result(&json, &text)?;
-    Ok(ExitCode::SUCCESS)
+    };
+    let AcrossSeeds { seeds, mean, iqm, ci95: (low, high) } = eval;
+    runs.iter().map(line).collect::<String>()
+        + &format!(
+            "{seeds} seeds: mean {mean:.1}, IQM {iqm:.1}, 95 % interval of the IQM {low:.1} to {high:.1}"
+        )
 }
 
 /// One line for each run that had begun.
