@@ -26,7 +26,11 @@ pub struct FractionProposal {
 
 impl FractionProposal {
     /// Proposals by `network`, whose spec is that of [`spec`](Self::spec).
+    ///
+    /// # Panics
+    /// If it proposes fewer than 2 fractions: between 0 and 1 there would be none to learn.
     pub fn new(network: Box<dyn QNetwork>, entropy: f32, learning_rate: f32) -> Self {
+        assert!(network.spec().actions >= 2, "proposals of {} fractions", network.spec().actions);
         Self { network, entropy, learning_rate, features: vec![], logits: vec![], d_logits: vec![] }
     }
 

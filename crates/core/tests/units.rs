@@ -9,8 +9,8 @@ use deepq_core::network::{
 use deepq_core::replay::{ReplayStore, ReplayStoreConfig, Sampler, SamplerConfig};
 use deepq_core::testing::ReferenceNetwork;
 use deepq_core::{
-    ElementKind, Learner, LearnerConfig, Observation, Period, Progress, RandomStream, StateError,
-    StateReader, StateWriter, TargetUpdate, Transition,
+    ElementKind, Learner, LearnerConfig, Observation, Period, Progress, RandomStream, ResetConfig,
+    StateError, StateReader, StateWriter, TargetUpdate, Transition,
 };
 
 /// What was asked of a network, in order: `S` a step of the optimiser, `T` an update of the target.
@@ -66,6 +66,7 @@ impl QNetwork for Observed {
         self.network.optimizer_step(learning_rate, max_gradient_norm);
     }
     fn reset_optimizer(&mut self) {
+        self.calls.note('R');
         self.network.reset_optimizer();
     }
     fn update_target(&mut self, tau: f32) {
@@ -94,16 +95,19 @@ impl QNetwork for Observed {
 
 /// A learner with batches of `batch_size` in minibatches of 2, and a store with something in it.
 fn learner(batch_size: usize, period: Period) -> (Learner, ReplayStore, Calls) {
+    learner_with(batch_size, TargetUpdate { tau: 1.0, period }, None)
+}
+
+fn learner_with(
+    batch_size: usize,
+    target_update: TargetUpdate,
+    reset: Option<ResetConfig>,
+) -> (Learner, ReplayStore, Calls) {
     let spec = NetworkSpec::mlp(1, &[], 2, Initialization::FanInUniform);
     let calls = Calls::default();
     let network = ReferenceNetwork::new(&spec, OptimizerConfig::default(), &[0.1, 0.2, 0.3, 0.4]);
-    let config = LearnerConfig {
-        batch_size,
-        minibatch_size: 2,
-        max_gradient_norm: None,
-        reset: None,
-        target_update: TargetUpdate { tau: 1.0, period },
-    };
+    let config =
+        LearnerConfig { batch_size, minibatch_size: 2, max_gradient_norm: None, reset, target_update };
     let loss = ExpectedLoss::new(TargetRule::Q_LEARNING, ErrorFunction::Squared);
     let network = Observed { network, calls: calls.clone() };
     let mut store = ReplayStore::new(ReplayStoreConfig {
@@ -165,6 +169,36 @@ fn row_12_a_target_period_in_env_steps_counts_all_environments() {
     assert_eq!(calls.matches('T').count(), 800 / 20);
     // Steps 20, 40, 60 are passed with vector steps 3, 5, 8.
     assert!(calls.starts_with("SSSTSSTSSST"), "{calls}");
+}
+
+/// Four environments pass four env steps at once: the target network goes as far as in four steps of one.
+#[test]
+fn row_12_a_soft_update_in_env_steps_counts_all_environments() {
+    let update = TargetUpdate { tau: 0.1, period: Period::EnvSteps { every: 1 } };
+    let target = |at_once: u64| {
+        let (mut learner, store, _) = learner_with(2, update, None);
+        learn(&mut learner, &store);
+        for step in 0..4 / at_once {
+            learner.follow(progress(at_once * step, 1, 0), progress(at_once * (step + 1), 1, 0));
+        }
+        learner.network().parameters(Parameters::Target)
+    };
+    let (one, four) = (target(1), target(4));
+    for (one, four) in one.iter().zip(&four) {
+        assert!((one - four).abs() < 1e-7, "{one} in four steps, {four} in one");
+    }
+}
+
+/// The targets of a batch's minibatches are those of the network before a reset, which waits for the last of them.
+#[test]
+fn a_reset_waits_for_the_end_of_its_batch() {
+    let reset = ResetConfig { period: Period::GradientSteps { every: 3 }, keep_encoder: 0.0, keep_rest: 0.0 };
+    let update = TargetUpdate { tau: 1.0, period: Period::EnvSteps { every: 1 } };
+    let (mut learner, store, calls) = learner_with(4, update, Some(reset));
+    for expected in ["SS", "SSR", "SSR", "SS", "SSR"] {
+        learn(&mut learner, &store);
+        assert_eq!(calls.take(), expected);
+    }
 }
 
 #[test]

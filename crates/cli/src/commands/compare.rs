@@ -82,7 +82,7 @@ fn improvements(comparison: &Comparison, env: &str) -> String {
         all => {
             let of_best = comparison.best_over_others(env);
             format!(
-                "{title}: the greatest IQM over each other; the page and --json have all {all} pairs\n{}",
+                "{title}: the greatest IQM over each other; --out FILE.html and --json tell all {all} pairs\n{}",
                 aligned(of_best.iter().map(improvement_row))
             )
         }

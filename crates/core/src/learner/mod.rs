@@ -47,7 +47,7 @@ pub struct LearnMetrics {
     /// The weighted mean loss.
     pub loss: f32,
     /// The mean over the batch of the greatest value at the observation: of the actions allowed there, but in a
-    /// rollout, which keeps no masks, of all.
+    /// rollout, which keeps no masks, of all. Quantiles count with equal weights, proposed ones too.
     pub q_mean: f32,
 }
 
@@ -164,6 +164,7 @@ impl Learner {
         self.online_noise.refresh(network, Parameters::Online);
         self.passes.run_untrained(network, &self.batch);
         let (mut metrics, batch_size) = (LearnMetrics::default(), self.batch.len());
+        let before = Progress { gradient_steps: self.network.gradient_steps(), ..Progress::default() };
         let mut start = 0;
         while start < batch_size {
             let end = (start + self.config.minibatch_size).min(batch_size);
@@ -173,6 +174,9 @@ impl Learner {
             metrics.q_mean += q_sum / batch_size as f32;
             start = end;
         }
+        // After the last minibatch: the targets of all of them are of the network before a reset.
+        let now = Progress { gradient_steps: self.network.gradient_steps(), ..Progress::default() };
+        self.reset_if_due(before, now);
         metrics
     }
 
@@ -211,40 +215,36 @@ impl Learner {
         q_sum
     }
 
-    /// What happens every so many gradient steps.
+    /// Lets the target network follow where its period counts gradient steps.
     fn follow_gradient_step(&mut self) {
         let TargetUpdate { tau, period } = self.config.target_update;
-        let gradient_steps = self.network.gradient_steps();
-        let is_due = |period| match period {
-            Period::GradientSteps { every } => gradient_steps.is_multiple_of(every),
-            _ => false,
-        };
-        if is_due(period) {
+        if let Period::GradientSteps { every } = period
+            && self.network.gradient_steps().is_multiple_of(every)
+        {
             self.network.update_target(tau);
         }
-        if let Some(reset) = self.config.reset.filter(|reset| is_due(reset.period)) {
-            self.reset(reset);
-        }
-    }
-
-    fn reset(&mut self, reset: ResetConfig) {
-        reset.apply(&mut *self.network, &mut self.reset_stream);
-        self.passes.reset_proposals();
     }
 
     /// Lets the target network follow where its period counts env steps or episodes and lies between two
-    /// points of the run.
+    /// points of the run. Where it lies there several times, as with several environments, it follows as far as in so
+    /// many steps.
     pub fn follow(&mut self, before: Progress, now: Progress) {
         let TargetUpdate { tau, period } = self.config.target_update;
-        let counted_here = !matches!(period, Period::GradientSteps { .. });
-        if counted_here && period.passed(before, now) {
-            self.network.update_target(tau);
+        if !matches!(period, Period::GradientSteps { .. }) {
+            match period.times(now) - period.times(before) {
+                0 => {}
+                1 => self.network.update_target(tau),
+                times => self.network.update_target(tau_of_several(tau, times)),
+            }
         }
-        let due = |reset: &ResetConfig| {
-            !matches!(reset.period, Period::GradientSteps { .. }) && reset.period.passed(before, now)
-        };
-        if let Some(reset) = self.config.reset.filter(due) {
-            self.reset(reset);
+        let steps_apart = |progress| Progress { gradient_steps: 0, ..progress };
+        self.reset_if_due(steps_apart(before), steps_apart(now));
+    }
+
+    fn reset_if_due(&mut self, before: Progress, now: Progress) {
+        if let Some(reset) = self.config.reset.filter(|reset| reset.period.passed(before, now)) {
+            reset.apply(&mut *self.network, &mut self.reset_stream);
+            self.passes.reset_proposals();
         }
     }
 
@@ -269,6 +269,18 @@ impl Learner {
         self.reset_stream.load_state(state)?;
         self.passes.load_state(state)
     }
+}
+
+/// The share of the way that `times` steps of `tau` go: `1 − (1 − tau)^times`.
+fn tau_of_several(tau: f32, times: u64) -> f32 {
+    let mut kept = 1.0f64;
+    for _ in 0..times {
+        kept *= 1.0 - f64::from(tau);
+        if kept == 0.0 {
+            break;
+        }
+    }
+    (1.0 - kept) as f32
 }
 
 /// Scales the rows of a gradient so that their sum is the weighted mean.

@@ -11,7 +11,7 @@
 //! L    = Σ_i 1/N' Σ_j ρ_τi(u_ij)                                          see quantile.rs
 //! ```
 //!
-//! The paper draws the K fractions too; their midpoints have the same mean, without its noise.
+//! The paper draws the K fractions too; their midpoints have nearly the same mean, without its noise.
 
 use super::bootstrap::{Bootstrap, Purpose};
 use super::quantile::{quantile_targets, regress};

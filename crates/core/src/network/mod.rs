@@ -12,7 +12,7 @@ mod spectral;
 pub use initialization::Initialization;
 pub use layer::{LayerSpec, NormalizedAxes, Shape};
 pub use layout::{ParameterLayout, ParameterTensor};
-pub use optimizer::{EpsilonForm, OptimizerConfig, OptimizerError};
+pub use optimizer::{EpsilonForm, OptimizerConfig};
 pub use q_network::{Parameters, QNetwork};
 pub use spec::{InputShape, LayerAt, NetworkSpec, SpecError};
 pub use spectral::{LEAST_SINGULAR_VALUE, SPECTRAL_ITERATIONS, spectral_start};

@@ -11,6 +11,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::SettingError;
+
 /// How parameters follow the gradient. The learning rate is given with every step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
@@ -167,18 +169,6 @@ impl Default for OptimizerConfig {
     }
 }
 
-/// A setting of an optimiser that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{setting}: found {found}, allowed is {allowed}")]
-pub struct OptimizerError {
-    /// Its name.
-    pub setting: &'static str,
-    /// What it is.
-    pub found: String,
-    /// What it may be.
-    pub allowed: &'static str,
-}
-
 /// State nearer to 0 than this may count as 0 in an engine of `f32`, which an epsilon below its root would
 /// make felt.
 const LEAST_EPSILON: f64 = 1e-15;
@@ -187,8 +177,8 @@ impl OptimizerConfig {
     /// Checks the range of every setting.
     ///
     /// # Errors
-    /// [`OptimizerError`] for the first that cannot be used.
-    pub fn validate(&self) -> Result<(), OptimizerError> {
+    /// [`SettingError`] for the first that cannot be used.
+    pub fn validate(&self) -> Result<(), SettingError> {
         match *self {
             Self::Adam { beta1, beta2, epsilon, epsilon_form: _, weight_decay }
             | Self::AdamW { beta1, beta2, epsilon, weight_decay }
@@ -207,7 +197,7 @@ impl OptimizerConfig {
             Self::Sgd { momentum, nesterov, weight_decay } => {
                 check_share("momentum", momentum)?;
                 let allowed = "false without momentum; set momentum, to 0.9 say";
-                check(!nesterov || momentum > 0.0, "nesterov", nesterov, allowed)?;
+                SettingError::unless(!nesterov || momentum > 0.0, "nesterov", nesterov, allowed)?;
                 check_weight_decay(weight_decay)
             }
         }
@@ -225,30 +215,18 @@ impl OptimizerConfig {
     }
 }
 
-fn check(
-    holds: bool,
-    setting: &'static str,
-    found: impl ToString,
-    allowed: &'static str,
-) -> Result<(), OptimizerError> {
-    match holds {
-        true => Ok(()),
-        false => Err(OptimizerError { setting, found: found.to_string(), allowed }),
-    }
+fn check_share(setting: &'static str, value: f64) -> Result<(), SettingError> {
+    SettingError::unless((0.0..1.0).contains(&value), setting, value, "0 up to, but not, 1")
 }
 
-fn check_share(setting: &'static str, value: f64) -> Result<(), OptimizerError> {
-    check((0.0..1.0).contains(&value), setting, value, "0 up to, but not, 1")
-}
-
-fn check_epsilon(value: f64) -> Result<(), OptimizerError> {
+fn check_epsilon(value: f64) -> Result<(), SettingError> {
     let holds = value >= LEAST_EPSILON && (value as f32).is_finite();
-    check(holds, "epsilon", value, "a positive number of at least 1e-15")
+    SettingError::unless(holds, "epsilon", value, "a positive number of at least 1e-15")
 }
 
-fn check_weight_decay(value: f64) -> Result<(), OptimizerError> {
+fn check_weight_decay(value: f64) -> Result<(), SettingError> {
     let holds = value >= 0.0 && (value as f32).is_finite();
-    check(holds, "weight_decay", value, "0 for none, or a positive number")
+    SettingError::unless(holds, "weight_decay", value, "0 for none, or a positive number")
 }
 
 #[cfg(test)]

@@ -163,7 +163,10 @@ impl RolloutBuffer {
         let actions = state.u32_vec("actions")?;
         if actions.len() != count || actions.iter().any(|action| *action as usize >= self.action_count) {
             let expected = format!("{count} actions below {}", self.action_count);
-            return Err(StateError::mismatch("actions of a rollout", expected, format!("{actions:?}")));
+            let greatest =
+                actions.iter().max().map_or(String::new(), |action| format!(", the greatest {action}"));
+            let found = format!("{}{greatest}", actions.len());
+            return Err(StateError::mismatch("actions of a rollout", expected, found));
         }
         self.actions[..count].copy_from_slice(&actions);
         state.f32_slice("rewards", &mut self.rewards[..count])?;

@@ -17,7 +17,8 @@ pub enum TraceCut {
     AfterExploring,
 }
 
-/// How a [`StreamingLearner`](crate::StreamingLearner) learns. The default is the paper's.
+/// How a [`StreamingLearner`](crate::StreamingLearner) learns. λ and κ are by default the paper's for action values; the
+/// trace is by default cut as in Watkins's Q(λ), not as in the program of the paper's authors: see [`TraceCut`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StreamingConfig {
@@ -25,7 +26,7 @@ pub struct StreamingConfig {
     pub gamma: f64,
     /// The decay λ of the trace, from 0 to 1.
     pub lambda: f64,
-    /// κ, above 0: an update may take away about `1/κ` of an error. The paper takes 2 for action values.
+    /// κ, above 0: an update moves values by about `1/κ` at most. The paper takes 2 for action values.
     pub kappa: f64,
     /// When exploring ends the trace.
     #[serde(default)]

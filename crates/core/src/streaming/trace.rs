@@ -106,8 +106,9 @@ fn marked(marks: &[f32]) -> Vec<Range<usize>> {
 
 /// The step size of ObGD for the error δ and a trace of the norm `‖z‖₁`: `α / max(α·κ·max(|δ|, 1)·‖z‖₁, 1)`.
 ///
-/// The bound is that of a value that is linear in the weights, at the same observation: a step along the trace
-/// then takes away at most `1/κ` of what an error of 1 or more is, and never overshoots where κ is 1 or more.
+/// The bound is that of a value that is linear in the weights and of features that are at most 1, as normalised ones
+/// mostly are: a step along the trace then moves the value at any observation by at most `1/κ`, and with κ at 1 or more
+/// no error of 1 or more is overshot. Where features are larger it may be.
 pub fn overshooting_bounded_step(step_size: f64, kappa: f64, error: f64, trace_norm: f64) -> f64 {
     let overshooting = step_size * kappa * error.abs().max(1.0) * trace_norm;
     step_size / overshooting.max(1.0)

@@ -321,7 +321,7 @@ impl Default for RecordingConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogConfig {
-    /// Every how many episodes a line is written; none where nothing is said.
+    /// How often a line is written, in episodes, env steps or gradient steps; never where nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub period: Option<Period>,
 }

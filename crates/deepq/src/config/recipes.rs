@@ -50,16 +50,24 @@ pub(super) fn on_top(recipe: &Table, mut settings: Table, env: &str) -> Table {
     let mut parts = recipe.clone();
     let for_env = parts.remove(FOR);
     put(&mut settings, parts);
-    if let Some(Value::Table(mut for_env)) = for_env {
-        // The environment's own, or those of all environments of its family: MinAtar/Breakout-v1 is of MinAtar.
-        let family = env.split('/').next().unwrap_or(env);
-        for name in [family, env] {
-            if let Some(Value::Table(own)) = for_env.remove(name) {
-                put(&mut settings, own);
+    let Some(Value::Table(for_env)) = for_env else { return settings };
+    // Those of all environments of its family, MinAtar/Breakout-v1 is of MinAtar, then the environment's own.
+    let family = env.split('/').next().filter(|family| *family != env);
+    for name in family.into_iter().chain([env]) {
+        for (names, own) in &for_env {
+            if let Value::Table(own) = own
+                && names_in(names).any(|of| of == name)
+            {
+                put(&mut settings, own.clone());
             }
         }
     }
     settings
+}
+
+/// The names of a key of `for`, which is of one environment or family or of several, with commas between them.
+fn names_in(key: &str) -> impl Iterator<Item = &str> {
+    key.split(',').map(str::trim)
 }
 
 /// Puts parts in place, after what they do without is gone.
@@ -152,6 +160,24 @@ mod tests {
         let found = on_top(&recipe, settings, "MinAtar/Breakout-v1");
         assert_eq!(found["network"].to_string(), "{ layers = [] }");
         assert_eq!(found["a"].as_integer(), Some(2));
+    }
+
+    #[test]
+    fn every_environment_that_a_recipe_names_is_there() {
+        for recipe in RECIPES {
+            let table: Table = toml::from_str(recipe.toml).unwrap();
+            for name in table
+                .get(FOR)
+                .and_then(Value::as_table)
+                .into_iter()
+                .flat_map(Table::keys)
+                .flat_map(|key| names_in(key))
+            {
+                let of_family = format!("{name}/");
+                let is_there = |(id, _): (&str, _)| id == name || id.starts_with(&of_family);
+                assert!(deepq_envs::Registry::builtin().ids().any(is_there), "{}: {name}", recipe.name);
+            }
+        }
     }
 
     /// A recipe that lost a part would still train, as another algorithm.

@@ -81,10 +81,7 @@ impl Config {
     }
 
     fn validate_optimizer(&self) -> Result<(), ConfigError> {
-        match self.optimizer.validate() {
-            Ok(()) => Ok(()),
-            Err(error) => check(false, &format!("optimizer.{}", error.setting), error.found, error.allowed),
-        }
+        self.optimizer.validate().map_err(|error| setting_error("optimizer", &error))
     }
 
     fn validate_exploration(&self) -> Result<(), ConfigError> {

@@ -1,6 +1,6 @@
 //! What is allowed, and yet hardly meant.
 
-use deepq_core::ExplorationPolicy;
+use deepq_core::{ExplorationPolicy, Schedule};
 use deepq_envs::wrappers::WrapperConfig;
 
 use super::validate::is_always_zero;
@@ -9,7 +9,9 @@ use super::{Config, NetworkConfig};
 impl Config {
     /// What is allowed, and yet hardly what was meant: a sentence for each.
     pub fn warnings(&self) -> Vec<String> {
-        self.no_exploration().into_iter().chain(self.no_learning()).chain(self.other_discount()).collect()
+        let warnings =
+            [self.no_exploration(), self.no_learning(), self.no_learning_rate(), self.other_discount()];
+        warnings.into_iter().flatten().collect()
     }
 
     /// Rewards that are divided by the deviation of another return than the one that is learned.
@@ -28,9 +30,11 @@ impl Config {
     fn no_exploration(&self) -> Option<String> {
         let exploration = self.exploration;
         let (key, is_greedy) = match exploration.policy {
-            ExplorationPolicy::Softmax { temperature } => {
-                ("exploration.policy.temperature", is_always_zero(temperature))
-            }
+            // With probability epsilon it draws uniformly all the same.
+            ExplorationPolicy::Softmax { temperature } => (
+                "exploration.policy.temperature",
+                is_always_zero(temperature) && is_always_zero(exploration.epsilon),
+            ),
             _ => ("exploration.epsilon", is_always_zero(exploration.epsilon)),
         };
         let random = exploration.random_env_steps;
@@ -50,21 +54,41 @@ impl Config {
 
     /// A run that ends before the first gradient step.
     fn no_learning(&self) -> Option<String> {
-        let env_steps = self.stop.env_steps?;
+        let copies = self.env.copies as u64;
+        // All copies step at once: a run may go on beyond its end for that.
+        let env_steps = self.stop.env_steps?.checked_next_multiple_of(copies.max(1))?;
         let (needed, why) = match (self.rollout, self.streaming) {
             (Some(rollout), _) => {
-                let (steps, copies) = (rollout.steps as u64, self.env.copies as u64);
+                let steps = rollout.steps as u64;
                 (steps * copies, format!("a rollout of rollout.steps = {steps} in env.copies = {copies}"))
             }
             (None, Some(_)) => return None,
             (None, None) => {
                 let start = self.learning.start_env_steps.unwrap_or(0);
-                (start, format!("learning.start_env_steps = {start}"))
+                let every = self.learning.every_env_steps.unwrap_or(1).max(1);
+                let why =
+                    format!("learning.start_env_steps = {start} and learning.every_env_steps = {every}");
+                (start.max(1).checked_next_multiple_of(every)?, why)
             }
         };
         (env_steps < needed).then(|| {
             format!("nothing is learned in stop.env_steps = {env_steps}: learning begins after {needed}, with {why}")
         })
+    }
+
+    /// A run that goes on after its learning rate has come to 0.
+    fn no_learning_rate(&self) -> Option<String> {
+        let (to, ended) = match self.learning.learning_rate {
+            Schedule::Linear { to, env_steps, .. } | Schedule::Cosine { to, env_steps, .. } => {
+                (to, env_steps)
+            }
+            _ => return None,
+        };
+        let env_steps = self.stop.env_steps.filter(|env_steps| to == 0.0 && *env_steps > ended)?;
+        Some(format!(
+            "nothing is learned after {ended} of stop.env_steps = {env_steps}: there learning.learning_rate comes to 0; \
+             --set learning.learning_rate.env_steps={env_steps} lets it fall over the whole run"
+        ))
     }
 }
 
@@ -89,7 +113,7 @@ mod tests {
             ),
             (
                 "dqn",
-                &["exploration.policy={ kind = \"softmax\", temperature = 0 }"],
+                &["exploration.policy={ kind = \"softmax\", temperature = 0 }", "exploration.epsilon=0"],
                 "exploration.policy.temperature=0.05",
             ),
             ("stream-q", &["exploration.epsilon=0"], "noisy-linear"),
@@ -107,12 +131,36 @@ mod tests {
         let warnings = warned("dqn", &["learning.start_env_steps=1e6"]);
         assert!(warnings.len() == 1 && warnings[0].contains("start_env_steps = 1000000"), "{warnings:?}");
         assert!(warned("stream-q", &["stop={env_steps=10}"]).is_empty());
+        // The first multiple of every_env_steps from the start on.
+        let late =
+            ["learning.start_env_steps=1000", "learning.every_env_steps=2000", "stop={env_steps=1500}"];
+        assert!(warned("dqn", &late)[0].contains("learning begins after 2000"));
+        // 128 copies step at once, which takes the run from 3,968 to 4,096.
+        let beyond = [
+            "env.copies=128",
+            "rollout={steps=32,minibatches=4,epochs=1,lambda=0.5}",
+            "stop={env_steps=4000}",
+        ];
+        assert_eq!(warned("pqn", &beyond), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_run_longer_than_its_learning_rate_is_told_of() {
+        let warnings = warned("pqn", &["stop={env_steps=2e6}"]);
+        assert!(
+            warnings.len() == 1 && warnings[0].contains("after 500000 of stop.env_steps = 2000000"),
+            "{warnings:?}"
+        );
+        assert!(warned("pqn", &["stop={env_steps=2e6}", "learning.learning_rate.env_steps=2e6"]).is_empty());
+        assert!(warned("pqn", &["stop={env_steps=4e5}"]).is_empty());
     }
 
     #[test]
     fn no_recipe_as_it_stands_is_warned_of() {
         let softmax = "exploration.policy={ kind = \"softmax\", temperature = 1.0 }";
         assert!(warned("dqn", &["exploration.epsilon=0", softmax]).is_empty());
+        let cold = "exploration.policy={ kind = \"softmax\", temperature = 0 }";
+        assert!(warned("dqn", &[cold]).is_empty(), "epsilon explores");
         assert!(warned("dqn", &["exploration.epsilon=0", "exploration.random_env_steps=1e6"]).is_empty());
         for algo in crate::config::algorithms() {
             for (env, _) in deepq_envs::Registry::builtin().ids() {

@@ -255,7 +255,7 @@ impl ComparedGroup {
             seeds,
             mean,
             iqm,
-            ci95: (seeds > 1).then_some(ci95),
+            ci95,
             min: scores.iter().copied().fold(f64::INFINITY, f64::min),
             max: scores.iter().copied().fold(f64::NEG_INFINITY, f64::max),
             runs: runs.iter().map(|run| run.path.clone()).collect(),
@@ -345,10 +345,12 @@ fn unlike_each_other(runs: &[&Judged]) -> Vec<String> {
 }
 
 /// Sections that never change what is learned or how it is judged.
-const NO_MATTER: [&str; 4] = ["engine.", "recording.", "log.", "checkpoint."];
+const NO_MATTER: [&str; 6] =
+    ["engine.", "recording.", "log.", "checkpoint.", "env.threads", "env.step_limit_s"];
 
 /// What must be alike for scores to be comparable: what was to be learned, in how many steps, and the judgement.
-const TASK: [&str; 4] = ["env.options", "env.wrappers", "stop.", "evaluation.final_episodes"];
+const TASK: [&str; 5] =
+    ["env.options", "env.wrappers", "env.action_masks", "stop.", "evaluation.final_episodes"];
 
 /// Warnings on groups of one environment that did not learn the same task for the same time.
 fn unlike_tasks(groups: &[Vec<&Judged>]) -> Vec<String> {

@@ -30,8 +30,9 @@ pub struct AcrossSeeds {
     pub mean: f64,
     /// Their interquartile mean.
     pub iqm: f64,
-    /// The 95 % stratified bootstrap interval of the interquartile mean.
-    pub ci95: (f64, f64),
+    /// The 95 % stratified bootstrap interval of the interquartile mean; null for a single seed, which tells nothing of
+    /// others.
+    pub ci95: Option<(f64, f64)>,
     /// How many seeds.
     pub seeds: usize,
 }
@@ -43,7 +44,10 @@ impl AcrossSeeds {
         Some(Self {
             mean: statistics::mean(scores)?,
             iqm: statistics::interquartile_mean(scores)?,
-            ci95: bootstrap.interval(&[scores], statistics::interquartile_mean)?,
+            ci95: match scores {
+                [_] => None,
+                scores => Some(bootstrap.interval(&[scores], statistics::interquartile_mean)?),
+            },
             seeds: scores.len(),
         })
     }

@@ -204,6 +204,7 @@ fn make_proposal(
     };
     let no_network = |error: &dyn std::fmt::Display| ConfigError::new("network", error.to_string());
     let features = spec.features_len().ok_or_else(|| no_network(&"has no features to propose from"))?;
+    // A network cannot be made without one; what it draws gives way to zeros.
     let mut stream = RandomStream::new(seed, "proposal-initialization", 0);
     let spec = FractionProposal::spec(features, fractions);
     let optimizer = OptimizerConfig::RmsProp {

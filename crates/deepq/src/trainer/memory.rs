@@ -56,7 +56,11 @@ fn network_bytes(config: &Config, spec: &NetworkSpec) -> Result<u64, ConfigError
     let no_network = |error: SpecError| ConfigError::new("network", error.to_string());
     let parameters = spec.layout().map_err(no_network)?.len();
     let values = spec.activations_len(config.head().most_fractions()) as u64;
-    let rows = config.batch_size().max(config.env.copies) as u64;
+    let batch_size = match config.rollout_config() {
+        Some(rollout) => rollout.minibatch_size(config.env.copies),
+        None => config.batch_size(),
+    };
+    let rows = batch_size.max(config.env.copies) as u64;
     // The parameters, the target's, the gradient and the optimiser's state; a value and its gradient for each row.
     let vectors = 3 + config.optimizer.state_vectors() as u64;
     let numbers = vectors.saturating_mul(parameters as u64).saturating_add((2 * values).saturating_mul(rows));

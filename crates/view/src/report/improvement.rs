@@ -26,9 +26,9 @@ pub(super) fn improvement(comparison: &Comparison, env: &str) -> Option<Markup> 
     }
 }
 
-const CAPTION: &str = "How probable it is that a run of the first scores more than a run of the second, with its 95 % interval. At the dashed line neither is better.";
-const CAPTION_OF_BEST: &str = "How probable it is that a run of the group with the greatest interquartile mean scores more than a run of each other, with its 95 % interval. At the dashed line neither is better.";
-const CAPTION_OF_MATRIX: &str = "How probable it is that a run of the row scores more than a run of the column. Bold: its 95 % interval does not hold 0.5.";
+const CAPTION: &str = "How probable it is that a run of the first scores more than a run of the second, with its 95 % interval; equal scores count one half. At the dashed line neither is better.";
+const CAPTION_OF_BEST: &str = "How probable it is that a run of the group with the greatest interquartile mean scores more than a run of each other, with its 95 % interval; equal scores count one half. At the dashed line neither is better.";
+const CAPTION_OF_MATRIX: &str = "How probable it is that a run of the row scores more than a run of the column, equal scores counting one half. Bold: its 95 % interval does not hold 0.5.";
 
 fn share(share: f64) -> String {
     with_separators(share, 2)

@@ -79,12 +79,9 @@ fn figures(group: &Group<'_>) -> Markup {
     let mut figures = vec![];
     match AcrossSeeds::of(&means) {
         Some(across) => {
-            let (low, high) = across.ci95;
             figures.push(("Mean of the final returns", score(across.mean), judged));
-            // The interval of one run would be a point, as if it were certain.
-            let interval = format!("95 % interval {} to {}", score(low), score(high));
-            let interval = if means.len() > 1 { interval } else { String::new() };
-            figures.push(("IQM", score(across.iqm), interval));
+            let interval = |(low, high)| format!("95 % interval {} to {}", score(low), score(high));
+            figures.push(("IQM", score(across.iqm), across.ci95.map_or(String::new(), interval)));
         }
         None => figures.push(("Mean of the final returns", "–".into(), "no final policy was judged".into())),
     }

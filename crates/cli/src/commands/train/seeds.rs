@@ -126,11 +126,14 @@ fn finished(runs: &[RunSummary], eval: &AcrossSeeds) -> String {
             duration(run.wall_s)
         )
     };
-    let AcrossSeeds { seeds, mean, iqm, ci95: (low, high) } = eval;
-    runs.iter().map(line).collect::<String>()
-        + &format!(
-            "{seeds} seeds: mean {mean:.1}, IQM {iqm:.1}, 95 % interval of the IQM {low:.1} to {high:.1}"
-        )
+    let AcrossSeeds { seeds, mean, iqm, ci95 } = eval;
+    let lines: String = runs.iter().map(line).collect();
+    match ci95 {
+        None => format!("{lines}1 seed: mean {mean:.1}; several would tell an interval"),
+        Some((low, high)) => format!(
+            "{lines}{seeds} seeds: mean {mean:.1}, IQM {iqm:.1}, 95 % interval of the IQM {low:.1} to {high:.1}"
+        ),
+    }
 }
 
 /// One line for each run that had begun.
