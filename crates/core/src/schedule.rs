@@ -54,6 +54,7 @@ pub enum Schedule {
         /// What the value is multiplied by at the end of each episode.
         factor: f64,
         /// The least value.
+        #[serde(default)]
         floor: f64,
     },
     /// `from · factor^env_steps`, but not below `floor`.

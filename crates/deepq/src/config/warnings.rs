@@ -9,9 +9,27 @@ use super::{Config, NetworkConfig};
 impl Config {
     /// What is allowed, and yet hardly what was meant: a sentence for each.
     pub fn warnings(&self) -> Vec<String> {
-        let warnings =
-            [self.no_exploration(), self.no_learning(), self.no_learning_rate(), self.other_discount()];
+        let warnings = [
+            self.no_exploration(),
+            self.no_learning(),
+            self.no_learning_rate(),
+            self.no_hidden_layer(),
+            self.other_discount(),
+        ];
         warnings.into_iter().flatten().collect()
+    }
+
+    /// Parts that stand behind a hidden layer, where there is none.
+    fn no_hidden_layer(&self) -> Option<String> {
+        let NetworkConfig::Hidden { hidden, extras, .. } = &self.network else { return None };
+        let what = match (hidden.is_empty(), extras.layer_norm, self.head().takes_fractions()) {
+            (true, true, _) => "network.layer_norm has no layer to normalise",
+            (true, _, true) => {
+                "the embedding of fractions takes the place of features that all actions share"
+            }
+            _ => return None,
+        };
+        Some(format!("network.hidden is empty, so that {what}; --set network.hidden=[64] gives it one"))
     }
 
     /// Rewards that are divided by the deviation of another return than the one that is learned.
@@ -168,6 +186,15 @@ mod tests {
                 assert_eq!(config.warnings(), Vec::<String>::new(), "{} in {env}", algo.name);
             }
         }
+    }
+
+    #[test]
+    fn parts_without_a_hidden_layer_are_told_of() {
+        for (algo, told) in [("pqn", "no layer to normalise"), ("iqn", "embedding of fractions")] {
+            let warnings = warned(algo, &["network.hidden=[]"]);
+            assert!(warnings.len() == 1 && warnings[0].contains(told), "{warnings:?}");
+        }
+        assert!(warned("dueling-dqn", &["network.hidden=[]"]).is_empty());
     }
 
     #[test]
