@@ -91,7 +91,7 @@ fn two_groups_are_set_side_by_side() {
     }
     let rows: Vec<String> = all(&document, "tr").into_iter().map(text).collect();
     assert_eq!(rows[1], "dqn/plain320.020.010.0 to 30.010.030.0");
-    assert!(page.contains("dqn/other has 2 seeds: with fewer than 5"));
+    assert!(page.contains("few seeds of dqn/plain (3), dqn/other (2): with fewer than 5"));
     assert!(page.contains("deepq train CartPole-v1 --env-steps 1500 --seed 3"));
 }
 
