@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use deepq::config::Threads;
+use deepq::config::{Threads, whole_number};
 use deepq::run::CheckpointChoice;
 
 /// Deep Q-learning: train, watch, record and judge agents.
@@ -251,16 +251,10 @@ fn parse_threads(text: &str) -> Result<Threads, String> {
     }
 }
 
-/// A whole number written as `1e6`, which no rounding has touched.
-fn with_exponent(text: &str) -> Option<u64> {
-    let number: f64 = text.parse().ok().filter(|_| text.contains(['e', 'E']))?;
-    let is_whole = number.fract() == 0.0 && (0.0..(1_u64 << f64::MANTISSA_DIGITS) as f64).contains(&number);
-    is_whole.then_some(number as u64)
-}
-
 fn parse_number(text: &str, most: u64) -> Result<u64, ()> {
     let text = text.replace('_', "");
-    let number = text.parse().or_else(|_| with_exponent(&text).ok_or(()))?;
+    let with_exponent = || whole_number(text.parse().ok().filter(|_| text.contains(['e', 'E']))?);
+    let number = text.parse().ok().or_else(|| with_exponent()?.try_into().ok()).ok_or(())?;
     if (1..=most).contains(&number) { Ok(number) } else { Err(()) }
 }
 

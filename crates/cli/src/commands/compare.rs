@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use deepq::config::ConfigError;
-use deepq::run::{ComparedGroup, Comparison, Improvement};
+use deepq::run::{ComparedGroup, Comparison, Improvement, MOST_PAIRS};
 use deepq_view::report::write_comparison;
 use serde_json::{Value, json};
 
@@ -70,11 +70,8 @@ fn table(comparison: &Comparison) -> String {
     text
 }
 
-/// More pairs than these are told of the best group alone.
-const MOST_PAIRS: usize = 15;
-
 fn improvements(comparison: &Comparison, env: &str) -> String {
-    let pairs: Vec<&Improvement> = comparison.improvement.iter().filter(|pair| pair.env == env).collect();
+    let pairs = comparison.pairs_of(env);
     let title = "\n  probability of improvement, 95 % interval";
     match pairs.len() {
         0 => String::new(),

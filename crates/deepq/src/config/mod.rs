@@ -17,6 +17,7 @@ pub(crate) use network::{LAYERS, find_layer};
 pub use parse::ConfigError;
 pub use presets::{Preset, algorithms, presets};
 pub use recipes::parts;
+pub use settings::whole_number;
 
 pub use deepq_core::loss::LossConfig;
 use deepq_core::loss::{ErrorFunction, Head};

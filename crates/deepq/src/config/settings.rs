@@ -69,11 +69,16 @@ impl Settings {
             OFF if !path.starts_with("env.options.") => self.switch_off(path, &flag)?,
             value => put(&mut self.table, path, parse_value(value), &flag)?,
         }
-        let before = self.config.clone();
-        self.read(path, flag).map_err(|error| match before.has_no_place_for(path) {
+        self.read(path, flag)
+            .map_err(|error| self.of_another_way(in_brackets(error, path, value.trim()), path))
+    }
+
+    /// The error of a setting, or that it belongs to another way to learn.
+    fn of_another_way(&self, error: ConfigError, path: &str) -> ConfigError {
+        match self.config.has_no_place_for(path) {
             Some(message) => ConfigError::new(error.place, message),
-            None => in_brackets(error, path, value.trim()),
-        })
+            None => error,
+        }
     }
 
     /// Reads the table again. A key that is missing may come with a later setting, as those of a kind do.
@@ -87,10 +92,7 @@ impl Settings {
             Ok(config) => (self.config, self.incomplete) = (config, None),
             Err(error) if is_missing_key(&error) => {
                 let place = self.incomplete.take().map_or(flag, |since| since.place);
-                self.incomplete = Some(match self.config.has_no_place_for(path) {
-                    Some(message) => ConfigError::new(place, message),
-                    None => ConfigError { place, ..error },
-                });
+                self.incomplete = Some(self.of_another_way(ConfigError { place, ..error }, path));
             }
             Err(error) => return Err(elsewhere(error, path, &self.table)),
         }
@@ -205,7 +207,7 @@ fn has_exponent(text: &str) -> bool {
 /// The same with whole numbers that are no integers as integers, which stand for either.
 fn with_whole_numbers(value: Value) -> Value {
     match value {
-        Value::Float(number) if is_whole(number) => Value::Integer(number as i64),
+        Value::Float(number) => whole_number(number).map_or(Value::Float(number), Value::Integer),
         Value::Array(values) => Value::Array(values.into_iter().map(with_whole_numbers).collect()),
         Value::Table(table) => {
             Value::Table(table.into_iter().map(|(key, value)| (key, with_whole_numbers(value))).collect())
@@ -214,9 +216,10 @@ fn with_whole_numbers(value: Value) -> Value {
     }
 }
 
-/// Whether it is a whole number that no rounding has touched.
-fn is_whole(number: f64) -> bool {
-    number.fract() == 0.0 && number.abs() < (1_u64 << f64::MANTISSA_DIGITS) as f64
+/// A whole number that no rounding has touched, as an integer: what `1e6` stands for.
+pub fn whole_number(number: f64) -> Option<i64> {
+    let is_whole = number.fract() == 0.0 && number.abs() < (1_u64 << f64::MANTISSA_DIGITS) as f64;
+    is_whole.then_some(number as i64)
 }
 
 /// More keys in a path than any setting has.

@@ -74,7 +74,8 @@ impl Config {
     fn no_learning(&self) -> Option<String> {
         let copies = self.env.copies as u64;
         // All copies step at once: a run may go on beyond its end for that.
-        let env_steps = self.stop.env_steps?.checked_next_multiple_of(copies.max(1))?;
+        let env_steps = self.stop.env_steps?;
+        let made = env_steps.checked_next_multiple_of(copies.max(1))?;
         let (needed, why) = match (self.rollout, self.streaming) {
             (Some(rollout), _) => {
                 let steps = rollout.steps as u64;
@@ -89,7 +90,7 @@ impl Config {
                 (start.max(1).checked_next_multiple_of(every)?, why)
             }
         };
-        (env_steps < needed).then(|| {
+        (made < needed).then(|| {
             format!("nothing is learned in stop.env_steps = {env_steps}: learning begins after {needed}, with {why}")
         })
     }
@@ -146,6 +147,7 @@ mod tests {
     fn a_run_that_would_learn_nothing_is_told_of() {
         let warnings = warned("pqn", &["stop={env_steps=600}"]);
         assert!(warnings.len() == 1 && warnings[0].contains("learning begins after 2048"), "{warnings:?}");
+        assert!(warnings[0].contains("stop.env_steps = 600:"), "as it was set, though 32 copies make it 608");
         let warnings = warned("dqn", &["learning.start_env_steps=1e6"]);
         assert!(warnings.len() == 1 && warnings[0].contains("start_env_steps = 1000000"), "{warnings:?}");
         assert!(warned("stream-q", &["stop={env_steps=10}"]).is_empty());

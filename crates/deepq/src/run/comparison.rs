@@ -15,6 +15,9 @@ use crate::statistics::{StratifiedBootstrap, probability_of_improvement};
 /// Fewer seeds than these say little (Agarwal et al. 2021 find the intervals of so few too narrow).
 pub const FEW_SEEDS: usize = 5;
 
+/// Of more pairs than these those of the best group are told one by one.
+pub const MOST_PAIRS: usize = 15;
+
 /// How groups of runs compare.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
@@ -117,17 +120,29 @@ impl Comparison {
         envs
     }
 
+    /// The pairs of groups of `env`.
+    pub fn pairs_of(&self, env: &str) -> Vec<&Improvement> {
+        self.improvement.iter().filter(|pair| pair.env == env).collect()
+    }
+
+    /// How the group `x` of `env` compares with its group `y`, whichever of them comes first.
+    pub fn improvement_of(&self, env: &str, x: &str, y: &str) -> Option<Improvement> {
+        self.improvement.iter().filter(|pair| pair.env == env).find_map(|pair| {
+            if pair.x == x && pair.y == y {
+                Some(pair.clone())
+            } else if pair.x == y && pair.y == x {
+                Some(pair.turned())
+            } else {
+                None
+            }
+        })
+    }
+
     /// How the group of `env` with the greatest interquartile mean compares with each of the others.
     pub fn best_over_others(&self, env: &str) -> Vec<Improvement> {
-        let groups = self.groups.iter().filter(|group| group.env == env);
-        let Some(best) = groups.max_by(|a, b| a.iqm.total_cmp(&b.iqm)) else { return vec![] };
-        let pairs = self.improvement.iter().filter(|pair| pair.env == env);
-        let of_best = pairs.filter_map(|pair| match () {
-            () if pair.x == best.label => Some(pair.clone()),
-            () if pair.y == best.label => Some(pair.turned()),
-            () => None,
-        });
-        of_best.collect()
+        let groups = || self.groups.iter().filter(|group| group.env == env);
+        let Some(best) = groups().max_by(|a, b| a.iqm.total_cmp(&b.iqm)) else { return vec![] };
+        groups().filter_map(|other| self.improvement_of(env, &best.label, &other.label)).collect()
     }
 }
 
