@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use deepq_view::shell::quoted;
 use serde_json::{Value, json};
 
 use crate::args::Global;
@@ -94,17 +95,13 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(error.exit_code() as u8)
 }
 
-/// A word that a shell takes as it is.
-pub(crate) fn shell_word(word: &str) -> String {
-    let harmless = |letter: char| letter.is_alphanumeric() || "-_./".contains(letter);
-    match word.chars().all(harmless) && !word.starts_with('-') {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
+/// A path as a word that a shell reads back.
+pub(crate) fn shell_word(path: &Path) -> String {
+    quoted(&path.display().to_string())
 }
 
 /// The command that compares runs.
 pub(crate) fn compare_command(runs: &[PathBuf]) -> String {
-    let words = runs.iter().map(|run| shell_word(&run.display().to_string()));
+    let words = runs.iter().map(|run| shell_word(run));
     format!("deepq compare {}", words.collect::<Vec<_>>().join(" "))
 }

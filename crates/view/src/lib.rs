@@ -10,6 +10,7 @@ pub mod mp4;
 pub mod player;
 pub mod recorder;
 pub mod report;
+pub mod shell;
 pub mod terminal;
 pub mod watch;
 pub mod window;

@@ -86,7 +86,7 @@ impl Write for Escaping<'_> {
 
 /// Control characters, what HTML and XML forbid, and what turns the direction of the text that follows, which
 /// makes a command look like another one.
-pub(super) fn is_deceptive(character: char) -> bool {
+pub(crate) fn is_deceptive(character: char) -> bool {
     matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
         || character.is_control()
 }

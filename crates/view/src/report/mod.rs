@@ -4,6 +4,7 @@
 //! as text only, because a run directory may come from a stranger; a content security policy forbids the page
 //! everything that it does not need.
 
+mod again;
 mod chart;
 mod compared;
 mod curves;
@@ -15,7 +16,6 @@ mod one;
 mod page;
 mod scale;
 mod several;
-mod shell;
 mod thin;
 
 use std::path::{Path, PathBuf};
@@ -24,6 +24,7 @@ use deepq::run::Comparison;
 
 use crate::ViewError;
 use data::{Group, RunData};
+pub(crate) use markup::is_deceptive;
 
 /// Writes the page on the runs in these folders: one run in full, or several compared, in groups of the same
 /// environment, preset and settings.

@@ -2,10 +2,10 @@
 
 use deepq::run::RunStatus;
 
+use super::again;
 use super::data::{RunData, Video};
 use super::markup::Markup;
 use super::scale::{count, score};
-use super::shell;
 
 /// A whole document.
 pub(super) fn document(title: &str, body: &Markup) -> String {
@@ -108,22 +108,22 @@ pub(super) fn videos(videos: &[Video], left_out: usize) -> Markup {
 pub(super) fn reproduce(run: &RunData) -> Markup {
     let info = &run.info;
     let mut markup = Markup::default();
-    match shell::training_again(&info.command, &info.preset, info.seed) {
+    match again::training_again(&info.command, &info.preset, info.seed) {
         Some(command) => {
             markup
                 .paragraph("This command trains it again, to the same bytes with the same version of deepq:");
-            code(&mut markup, &shell::quoted(&command));
+            code(&mut markup, &again::command_line(&command));
         }
         None => {
             markup.paragraph("The run was not begun by deepq train. Its preset, to which changes may have been made, and its seed:");
             let command =
                 ["deepq", "train", &info.env, "--preset", &info.preset, "--seed", &info.seed.to_string()];
-            code(&mut markup, &shell::quoted(&command.map(String::from)));
+            code(&mut markup, &again::command_line(&command.map(String::from)));
         }
     }
     if !info.command.is_empty() {
         markup.paragraph("The command as it was given:");
-        code(&mut markup, &shell::quoted(&info.command));
+        code(&mut markup, &again::command_line(&info.command));
     }
     let facts = [
         ("Version", format!("deepq {}", info.deepq)),

@@ -5,7 +5,7 @@ use deepq::run::AcrossSeeds;
 use super::data::{Group, RunData};
 use super::markup::Markup;
 use super::scale::{count, duration, score};
-use super::{curves, page, shell};
+use super::{again, curves, page};
 use crate::ViewError;
 
 pub(super) fn page(runs: &[RunData], groups: &[Group<'_>]) -> Result<String, ViewError> {
@@ -142,7 +142,7 @@ fn reproduce(group: &Group<'_>) -> Markup {
 pub(super) fn commands(runs: &[&RunData]) -> Vec<String> {
     let again = |run: &&RunData| {
         let info = &run.info;
-        Some(shell::quoted(&shell::training_again(&info.command, &info.preset, info.seed)?))
+        Some(again::command_line(&again::training_again(&info.command, &info.preset, info.seed)?))
     };
     runs.iter().filter_map(again).collect()
 }

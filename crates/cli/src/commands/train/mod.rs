@@ -201,7 +201,7 @@ fn episodes_to_film(request: &TrainRequest) -> usize {
 fn how_to_film(request: &TrainRequest, run: &Path) -> String {
     match episodes_to_film(request) {
         0 => String::new(),
-        _ => format!("\nto film one  deepq record {}", shell_word(&run.display().to_string())),
+        _ => format!("\nto film one  deepq record {}", shell_word(run)),
     }
 }
 
@@ -223,7 +223,7 @@ fn next_steps(run: &Path, report: &Path, videos: &[Recording]) -> String {
             text += &format!("videos    {} and {} more\n", first.path.display(), rest.len())
         }
     }
-    let run = shell_word(&run.display().to_string());
+    let run = shell_word(run);
     text + &format!(
         "\nto watch  deepq play {run}\nto judge  deepq eval {run} --episodes 1000\nto tune   deepq train --help"
     )

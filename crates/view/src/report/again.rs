@@ -1,30 +1,10 @@
-//! Commands as one types them into a shell.
+//! The command that trains a run again, as one types it into a shell.
 
-use super::markup::is_deceptive;
+use crate::shell::quoted;
 
-/// Arguments of a POSIX shell or bash: what is not plain is quoted.
-pub(super) fn quoted(arguments: &[String]) -> String {
-    arguments.iter().map(|argument| quote(argument)).collect::<Vec<_>>().join(" ")
-}
-
-fn quote(argument: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
-    if !argument.is_empty() && argument.chars().all(is_plain) {
-        return argument.to_owned();
-    }
-    if !argument.chars().any(is_deceptive) {
-        return format!("'{}'", argument.replace('\'', r"'\''"));
-    }
-    // Characters that one cannot see are written as what they are.
-    let escaped: String = argument
-        .chars()
-        .map(|c| match c {
-            '\'' | '\\' => format!("\\{c}"),
-            _ if is_deceptive(c) => c.to_string().bytes().map(|byte| format!("\\x{byte:02x}")).collect(),
-            _ => c.to_string(),
-        })
-        .collect();
-    format!("$'{escaped}'")
+/// Arguments of a command, each as a shell reads it back.
+pub(super) fn command_line(arguments: &[String]) -> String {
+    arguments.iter().map(|argument| quoted(argument)).collect::<Vec<_>>().join(" ")
 }
 
 /// The command that trains one run again from its recorded command line: without where it was written to, how it
@@ -66,34 +46,6 @@ mod tests {
 
     fn words(line: &str) -> Vec<String> {
         line.split(' ').map(String::from).collect()
-    }
-
-    #[test]
-    fn a_shell_reads_back_what_was_quoted() {
-        let odd = [
-            "plain-1.0",
-            "",
-            "a b",
-            "it's",
-            "$(reboot)",
-            "`x`;*",
-            "line\nbreak's\\",
-            "\u{1b}[2J",
-            "left\u{202e}right",
-            "--set",
-            "a={b=1}",
-            "ünïcode",
-        ];
-        let odd: Vec<String> = odd.map(String::from).to_vec();
-        let line = quoted(&odd);
-        assert!(!line.chars().any(is_deceptive), "{line:?}");
-        let Ok(output) =
-            std::process::Command::new("bash").args(["-c", &format!("printf '%s\\0' {line}")]).output()
-        else {
-            return assert!(line.contains(r"$'line\x0abreak\'s\\'"), "{line}");
-        };
-        let read: Vec<&str> = str::from_utf8(&output.stdout).unwrap().split_terminator('\0').collect();
-        assert_eq!(read, odd);
     }
 
     #[test]
