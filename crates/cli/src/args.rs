@@ -64,16 +64,16 @@ pub(crate) struct Train {
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) algo: Vec<String>,
     /// Train for so many env steps
-    #[arg(long, value_name = "N", value_parser = parse_count, conflicts_with = "episodes")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_count, conflicts_with = "episodes")]
     pub(crate) env_steps: Option<u64>,
     /// Train for so many episodes
-    #[arg(long, value_name = "N", value_parser = parse_count)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_count)]
     pub(crate) episodes: Option<u64>,
     /// The seed of all random numbers
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = parse_seed)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 1, value_parser = parse_seed)]
     pub(crate) seed: u64,
     /// Train so many seeds side by side, from --seed on
-    #[arg(long, value_name = "N", value_parser = parse_count)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_count)]
     pub(crate) seeds: Option<u64>,
     /// The run directory; with --seeds the parent of the run directories, with several --algo the parent of a folder
     /// for each [default: a fresh one in runs/]
@@ -84,7 +84,7 @@ pub(crate) struct Train {
     pub(crate) set: Vec<String>,
     /// How many threads share a large pass of the network: auto is one for every two cores, and 1 with several
     /// --seeds. It never changes what comes out
-    #[arg(long, value_name = "N", value_parser = parse_threads)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_threads)]
     pub(crate) threads: Option<Threads>,
     /// Watch every step while it trains
     #[arg(long, value_enum, default_value_t = Render::None, conflicts_with = "seeds")]
@@ -98,10 +98,10 @@ pub(crate) struct Eval {
     #[command(flatten)]
     pub(crate) run: RunArgs,
     /// Over how many episodes [default: the configuration's evaluation.final_episodes]
-    #[arg(long, value_name = "N", value_parser = parse_episodes)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_episodes)]
     pub(crate) episodes: Option<u64>,
     /// The seed the episodes' own seeds are drawn from [default: the run's]
-    #[arg(long, value_name = "N", value_parser = parse_seed)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_seed)]
     pub(crate) seed: Option<u64>,
 }
 
@@ -113,10 +113,10 @@ pub(crate) struct Play {
     #[arg(long, value_enum, default_value_t = PlayRender::Window)]
     pub(crate) render: PlayRender,
     /// Stop after so many episodes [default: when the screen is closed]
-    #[arg(long, value_name = "N", value_parser = parse_count)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_count)]
     pub(crate) episodes: Option<u64>,
     /// The seed the episodes' own seeds are drawn from [default: the run's]
-    #[arg(long, value_name = "N", value_parser = parse_seed)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_seed)]
     pub(crate) seed: Option<u64>,
     #[command(flatten)]
     pub(crate) pace: PaceArgs,
@@ -127,10 +127,10 @@ pub(crate) struct Record {
     #[command(flatten)]
     pub(crate) run: RunArgs,
     /// How many episodes
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = parse_episodes)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 5, value_parser = parse_episodes)]
     pub(crate) episodes: u64,
     /// The seed the episodes' own seeds are drawn from [default: the run's]
-    #[arg(long, value_name = "N", value_parser = parse_seed)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_seed)]
     pub(crate) seed: Option<u64>,
     /// The folder the videos are written to [default: RUN/videos]
     #[arg(long, value_name = "DIR")]
@@ -192,7 +192,7 @@ pub(crate) struct RunArgs {
 #[derive(ClapArgs)]
 pub(crate) struct PaceArgs {
     /// Frames a second, or max for as fast as possible [default: the environment's frame rate]
-    #[arg(long, value_name = "N", value_parser = parse_pace)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_pace)]
     pub(crate) fps: Option<deepq_view::watch::Pace>,
 }
 
@@ -231,7 +231,7 @@ const MOST: u64 = i64::MAX as u64;
 
 /// A whole number of at least 1; 50_000 may be written for 50000.
 fn parse_count(text: &str) -> Result<u64, String> {
-    parse_number(text, MOST).map_err(|()| "allowed are whole numbers of at least 1".into())
+    parse_number(text, MOST).map_err(|()| format!("allowed are whole numbers from 1 to {MOST}"))
 }
 
 /// As [`parse_count`], for episodes that are all held in memory.

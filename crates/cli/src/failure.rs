@@ -68,7 +68,7 @@ impl From<ViewError> for Failure {
                 };
                 let help = match &other {
                     ViewError::Screen(_) | ViewError::NoPicture { .. } => {
-                        Some("`--render none` trains unseen, and `deepq record` films".into())
+                        Some("`deepq record` films a run without a screen, and `deepq train` needs none without --render".into())
                     }
                     _ => None,
                 };

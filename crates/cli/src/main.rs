@@ -14,7 +14,7 @@ use clap::Parser;
 fn main() -> ExitCode {
     let args = match args::Args::try_parse() {
         Ok(args) => args,
-        Err(error) => return output::usage(&error),
+        Err(error) => return output::usage(error),
     };
     let output = output::Output::new(&args.global);
     let outcome = deepq::instruction_set().map_err(failure::Failure::from);

@@ -4,6 +4,8 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use deepq::Config;
 use deepq_view::shell::quoted;
 use serde_json::{Value, json};
 
@@ -82,7 +84,8 @@ fn style(text: &str, code: &str) -> String {
 }
 
 /// Tells of a command line that cannot be understood, or prints the help that was asked for.
-pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+pub(crate) fn usage(error: clap::Error) -> ExitCode {
+    let error = with_setting(error);
     let wants_json = std::env::args_os().any(|arg| arg == "--json");
     if error.use_stderr() && wants_json {
         let text = error.to_string();
@@ -93,6 +96,21 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     }
     let _ = error.print();
     ExitCode::from(error.exit_code() as u8)
+}
+
+/// A flag that other libraries have, `--gamma` say, is a setting here.
+fn with_setting(mut error: clap::Error) -> clap::Error {
+    let is_of_train = std::env::args_os().nth(1).is_some_and(|command| command == "train");
+    if let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg)
+        && error.kind() == ErrorKind::UnknownArgument
+        && is_of_train
+        && let Some(setting) = Config::setting_meant_by(flag)
+    {
+        let tip =
+            format!("settings are changed with --set {setting}=VALUE; docs/guide/3-configuration.md has all");
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
 }
 
 /// A path as a word that a shell reads back.

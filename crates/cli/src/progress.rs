@@ -19,6 +19,8 @@ const RECENT_EPISODES: usize = 20;
 
 /// Watches a run and tells of it.
 pub(crate) struct ProgressLine<'a> {
+    /// What is told first, once the run can begin.
+    announcement: String,
     output: &'a Output,
     bar: ProgressBar,
     config: Config,
@@ -33,7 +35,7 @@ pub(crate) struct ProgressLine<'a> {
 }
 
 impl<'a> ProgressLine<'a> {
-    pub(crate) fn new(output: &'a Output, config: &Config) -> Self {
+    pub(crate) fn new(announcement: String, output: &'a Output, config: &Config) -> Self {
         let target =
             if output.is_live() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(1000), target);
@@ -41,6 +43,7 @@ impl<'a> ProgressLine<'a> {
             bar.set_style(style.progress_chars("━╸─"));
         }
         Self {
+            announcement,
             output,
             bar,
             config: config.clone(),
@@ -151,7 +154,10 @@ fn cut(message: &str, columns: usize) -> String {
 impl Observer for ProgressLine<'_> {
     fn on_event(&mut self, event: &Event<'_>) -> Answer {
         match event {
-            Event::Beginning(trainer) => self.log(&memory(&trainer.memory())),
+            Event::Beginning(trainer) => {
+                self.log(&self.announcement);
+                self.log(&memory(&trainer.memory()));
+            }
             Event::EpisodeEnded(ended) => self.episode(ended),
             Event::Evaluated(evaluated) => {
                 self.evaluation = EvaluationSummary::of(evaluated.returns).map(|summary| summary.mean);
@@ -221,11 +227,12 @@ fn bytes(bytes: u64) -> String {
 
 /// A time as people write it: 0.04 s, 12 s, 3 min 20 s, 2 h 5 min.
 pub(crate) fn duration(seconds: f64) -> String {
+    let (whole, minutes) = (seconds.round(), (seconds / 60.0).round());
     match seconds {
-        s if s < 10.0 => format!("{s:.2} s"),
-        s if s < 60.0 => format!("{s:.0} s"),
-        s if s < 3600.0 => format!("{:.0} min {:.0} s", (s / 60.0).floor(), s % 60.0),
-        s => format!("{:.0} h {:.0} min", (s / 3600.0).floor(), (s % 3600.0) / 60.0),
+        s if s < 9.995 => format!("{s:.2} s"),
+        _ if whole < 60.0 => format!("{whole} s"),
+        _ if whole < 3600.0 => format!("{} min {} s", (whole / 60.0).floor(), whole % 60.0),
+        _ => format!("{} h {} min", (minutes / 60.0).floor(), minutes % 60.0),
     }
 }
 
@@ -247,6 +254,11 @@ mod tests {
         );
         assert_eq!([0.01234, 1.234, 12.34, 123.4].map(three_digits), ["0.0123", "1.23", "12.3", "123"]);
         assert_eq!([0.041, 12.3, 200.0, 7500.0].map(duration), ["0.04 s", "12 s", "3 min 20 s", "2 h 5 min"]);
+        // Rounded before it is divided: never 60 s or 60 min.
+        assert_eq!(
+            [9.999, 59.7, 119.8, 7199.0].map(duration),
+            ["10 s", "1 min 0 s", "2 min 0 s", "2 h 0 min"]
+        );
     }
 
     #[test]
@@ -271,7 +283,7 @@ mod tests {
         let mut config = Config::preset("CartPole-v1", "tutorial").unwrap();
         config.log.period = Some(Period::EnvSteps { every: 100 });
         let output = Output::new(&Global { json: false, quiet: true, verbose: false });
-        let mut line = ProgressLine::new(&output, &config);
+        let mut line = ProgressLine::new(String::new(), &output, &config);
         let due = [40, 90, 130, 180, 350]
             .map(|env_steps| line.is_log_line(Progress { env_steps, ..Progress::default() }));
         assert_eq!(due, [false, false, true, false, true]);

@@ -217,6 +217,36 @@ fn runs_without_a_final_evaluation_are_named_and_left_out() {
 }
 
 #[test]
+fn damaged_runs_are_named_and_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    study(folder, "dqn", "6");
+    let damage = |run: &str, file: &str, contents: &str| {
+        std::fs::write(folder.join("study").join(run).join(file), contents).unwrap();
+    };
+    damage("s1", "run.json", "");
+    damage("s2", "config.toml", "");
+    damage("s3", "eval.jsonl", "{\n");
+    std::fs::remove_file(folder.join("study/s4/config.toml")).unwrap();
+    damage("s5", "metrics.jsonl", "no metrics\n");
+    let told = succeed(folder, &["compare", "study", "--out", "page.html", "--json"]);
+    assert_eq!(told.json()["groups"][0]["seeds"], 2);
+    let json = told.json();
+    let left_out: Vec<&str> = warnings(&json).into_iter().filter(|told| told.contains("left out")).collect();
+    for (warning, words) in left_out.iter().zip([
+        ["study/s1 is left out", "run.json is damaged"],
+        ["study/s2 is left out", "it has no env.id"],
+        ["study/s3 is left out", "eval.jsonl is damaged: line 1"],
+        ["study/s4 is left out", "config.toml is missing"],
+    ]) {
+        assert!(words.iter().all(|words| warning.contains(words)), "{words:?}: {warning}");
+    }
+    assert_eq!(left_out.len(), 4, "{left_out:?}");
+    let page = std::fs::read_to_string(folder.join("page.html")).unwrap();
+    assert!(page.contains("s5/metrics.jsonl is damaged: line 1"));
+}
+
+#[test]
 fn a_single_group_is_summed_up_alone() {
     let folder = tempfile::tempdir().unwrap();
     train_small(folder.path(), "run", &[]);

@@ -90,6 +90,56 @@ fn values_that_cannot_be_are_told_with_what_is_allowed() {
 }
 
 #[test]
+fn flags_of_other_libraries_and_numbers_below_zero_are_told_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |more: &[&str], words: &[&str]| refused(folder.path(), &train(more), words);
+    for (flag, setting) in [
+        ("--gamma", "--set learning.gamma=VALUE"),
+        ("--learning-rate", "--set learning.learning_rate=VALUE"),
+        ("--lr", "--set learning.learning_rate=VALUE"),
+        ("--buffer-size", "--set replay.capacity=VALUE"),
+    ] {
+        refused(&[flag, "1"], &[flag, setting]);
+    }
+    for flag in ["--env-steps", "--episodes", "--seeds"] {
+        refused(&[flag, "-5"], &["'-5'", flag, "from 1 to 9223372036854775807"]);
+    }
+    refused(&["--seed", "-1"], &["'-1'", "from 0 to 18446744073709551615"]);
+    refused(&["--set", "loss.head={"], &["'{' is no value as TOML writes one"]);
+    let wrappers = r#"did you mean 'env.wrappers=[{kind="normalize-observation"}]'?"#;
+    refused(&["--set", "env.wrappers=normalize-observation"], &["allowed is a list", wrappers]);
+    refused(&["--algo", "pqn", "--set", "replay.capacity=5"], &["replay and rollout", "--set replay=off"]);
+    refused(&["--set", "algo=\"\""], &["algo", "found \"\"", "1 to 100 characters"]);
+}
+
+#[test]
+fn runs_that_cannot_begin_are_not_told_to_have_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    for more in [&[][..], &["--seeds", "2"], &["--algo", "dqn,c51"]] {
+        let args = ["train", "CartPole-v1", "--out", "file/run"];
+        let outcome = refused(folder.path(), &[&args[..], more].concat(), &["file/run"]);
+        for word in ["training", "ended"] {
+            assert!(!outcome.stderr.contains(word), "{outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn a_page_takes_the_place_of_no_other_file() {
+    let folder = tempfile::tempdir().unwrap();
+    train_small(folder.path(), "run", &[]);
+    for command in ["report", "compare"] {
+        for file in ["run/run.json", "run/config.toml", "run/metrics.jsonl", "run"] {
+            let args = [command, "run", "--out", file];
+            let before = std::fs::read(folder.path().join(file)).ok();
+            refused(folder.path(), &args, &["is no page; name one that ends in .html"]);
+            assert_eq!(std::fs::read(folder.path().join(file)).ok(), before);
+        }
+    }
+}
+
+#[test]
 fn a_flag_does_not_silently_win_over_a_setting() {
     let folder = tempfile::tempdir().unwrap();
     for (flag, set) in [("--env-steps", "stop.env_steps=20"), ("--episodes", "stop={env_steps=20}")] {
@@ -144,7 +194,7 @@ fn numbers_that_cannot_be() {
     let greatest = u64::MAX.to_string();
     for flag in ["--env-steps", "--episodes", "--seeds"] {
         for number in ["0", "-5", "1e-6", "many", "", "1.5", "18446744073709551616", "18446744073709551615"] {
-            refused(&[&format!("{flag}={number}")], &[flag, "whole numbers of at least 1"]);
+            refused(&[&format!("{flag}={number}")], &[flag, "whole numbers from 1 to 9223372036854775807"]);
         }
     }
     for number in ["-1", "18446744073709551616", "one", ""] {

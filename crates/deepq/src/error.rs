@@ -112,7 +112,15 @@ impl Error {
             Self::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 Some("free some space, or choose a folder on another disk with --out".into())
             }
-            Self::Damaged { .. } => Some("use another checkpoint, or train again".into()),
+            Self::Damaged { path, .. } => {
+                let is_of_a_checkpoint = path
+                    .components()
+                    .any(|part| ["checkpoints", "best"].iter().any(|folder| part.as_os_str() == *folder));
+                Some(match is_of_a_checkpoint {
+                    true => "use another checkpoint, or train again".into(),
+                    false => "put the file back from a copy, or train again".into(),
+                })
+            }
             Self::Diverged { .. } => {
                 Some("lower learning.learning_rate, or limit learning.max_gradient_norm".into())
             }

@@ -162,10 +162,9 @@ fn truncated_lengthened_and_missing_files_are_noticed() {
         run.assert_fails(&format!("three bytes behind {name}"), name);
         fs::remove_file(run.file(name)).unwrap();
         let named = match name {
-            // Without its list a checkpoint is none, and without the best policy there is none to ask for.
+            // Without its list a checkpoint is none.
             "checkpoints/300/state.json" => "no complete checkpoint",
-            "best/network.safetensors" => "none of its policies is the best",
-            "config.toml" | "run.json" => "is missing",
+            "best/network.safetensors" | "config.toml" | "run.json" => "is missing",
             name => name,
         };
         run.assert_fails(&format!("removing {name}"), named);
@@ -176,6 +175,25 @@ fn truncated_lengthened_and_missing_files_are_noticed() {
     }
     fs::remove_dir_all(run.file(CHECKPOINT)).unwrap();
     run.assert_fails("removing the checkpoint", "no complete checkpoint");
+}
+
+#[test]
+fn no_other_policy_takes_the_place_of_a_best_one_that_is_missing() {
+    let run = SmallRun::new();
+    let directory = RunDirectory::open(&run.path).unwrap();
+    let policy = |choice| directory.policy(choice, &Registry::builtin()).map(|_| ());
+    fs::remove_file(run.file("best/network.safetensors")).unwrap();
+    for choice in [CheckpointChoice::Final, CheckpointChoice::Best] {
+        let error = policy(choice).unwrap_err();
+        assert!(error.to_string().contains("best/network.safetensors, is missing"), "{error}");
+        assert!(error.help().unwrap().contains("--checkpoint last"));
+    }
+    policy(CheckpointChoice::Last).unwrap();
+    // A run that was never evaluated ends with the last one.
+    fs::remove_file(run.file("eval.jsonl")).unwrap();
+    policy(CheckpointChoice::Final).unwrap();
+    let error = policy(CheckpointChoice::Best).unwrap_err();
+    assert!(error.to_string().contains("none of its policies is the best"), "{error}");
 }
 
 #[test]
@@ -308,7 +326,7 @@ fn what_is_no_run_is_told_as_such() {
     fails(folder.path(), "run.json is missing");
     let file = folder.path().join("file");
     fs::write(&file, "x").unwrap();
-    fails(&file, "run.json is missing");
+    fails(&file, "this is no run directory but a file");
     fails(Path::new(""), "there is no such folder");
 }
 

@@ -3,34 +3,21 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use deepq::config::ConfigError;
 use deepq::run::{ComparedGroup, Comparison, Improvement, MOST_PAIRS};
 use deepq_view::report::write_comparison;
 use serde_json::{Value, json};
 
+use super::check_page;
 use crate::args::Compare;
 use crate::failure::Failure;
 use crate::output::{Output, path_json};
 
 pub(crate) fn run(args: &Compare, output: &Output) -> Result<ExitCode, Failure> {
-    check_page(args.out.as_deref())?;
+    args.out.as_deref().map_or(Ok(()), check_page)?;
     let comparison = Comparison::of(&args.runs)?;
     let told = tell(&comparison, args.out.as_deref(), output)?;
     output.result(&told.json, &told.text)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// A page may take the place of an earlier page, and of nothing else.
-fn check_page(page: Option<&Path>) -> Result<(), ConfigError> {
-    let is_page = |page: &Path| page.extension().is_some_and(|extension| extension == "html");
-    match page.filter(|page| page.exists() && !is_page(page)) {
-        Some(page) => {
-            let message =
-                format!("{} is there already and is no page; name one that ends in .html", page.display());
-            Err(ConfigError::new("--out", message))
-        }
-        None => Ok(()),
-    }
 }
 
 /// A comparison for programs and for people.

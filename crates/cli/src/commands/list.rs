@@ -13,6 +13,10 @@ use crate::failure::Failure;
 use crate::output::{Output, path_json};
 
 pub(crate) fn run(args: &List, output: &Output) -> Result<ExitCode, Failure> {
+    if args.what == ListWhat::Runs && !args.below.is_dir() && args.below != Path::new("runs") {
+        let message = "there is no such folder";
+        return Err(deepq::Error::run(&args.below, message, "--below names a folder with runs in it").into());
+    }
     let (key, rows) = match args.what {
         ListWhat::Envs => ("envs", envs()),
         ListWhat::Presets => ("presets", preset_rows()),

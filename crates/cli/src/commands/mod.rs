@@ -8,9 +8,11 @@ mod record;
 mod report;
 mod train;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
+use deepq::config::ConfigError;
 
 use crate::args::{Args, Command};
 use crate::failure::Failure;
@@ -33,5 +35,18 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<ExitCode, Failure> {
                 .result(&serde_json::json!({ "shell": args.shell.to_string(), "script": script }), &script)?;
             Ok(ExitCode::SUCCESS)
         }
+    }
+}
+
+/// A page may take the place of an earlier page, and of nothing else.
+fn check_page(page: &Path) -> Result<(), ConfigError> {
+    let is_page = page.extension().is_some_and(|extension| extension == "html");
+    match page.exists() && !is_page {
+        true => {
+            let message =
+                format!("{} is there already and is no page; name one that ends in .html", page.display());
+            Err(ConfigError::new("--out", message))
+        }
+        false => Ok(()),
     }
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use deepq_view::report::write_report;
 use serde_json::{Value, json};
 
+use super::check_page;
 use crate::args::Report;
 use crate::failure::Failure;
 use crate::output::{Output, path_json};
@@ -15,6 +16,7 @@ pub(crate) fn run(args: &Report, output: &Output) -> Result<ExitCode, Failure> {
         [run] => run.join("report.html"),
         _ => PathBuf::from("report.html"),
     });
+    check_page(&out)?;
     write_report(&args.runs, &out)?;
     let runs: Vec<Value> = args.runs.iter().map(|run| path_json(run)).collect();
     output.result(&json!({ "runs": runs, "report": path_json(&out) }), &out.display().to_string())?;

@@ -57,10 +57,20 @@ impl Config {
                 Err(ConfigError::new("replay", message))
             }
             _ => {
-                let message = "two of the tables replay, rollout and streaming are given; one of them is \
-                               allowed: it says what is learned from";
-                let place = if self.rollout.is_some() { "rollout" } else { "streaming" };
-                Err(ConfigError::new(place, message))
+                let given = [
+                    ("replay", self.replay.is_some()),
+                    ("rollout", self.rollout.is_some()),
+                    ("streaming", self.streaming.is_some()),
+                ];
+                let given: Vec<&str> =
+                    given.iter().filter(|(_, there)| *there).map(|(name, _)| *name).collect();
+                let message = format!(
+                    "found the tables {}, allowed is one of replay, rollout and streaming: it says what is learned \
+                     from; switch off the others, by --set {}=off say",
+                    given.join(" and "),
+                    given[0]
+                );
+                Err(ConfigError::new(given[given.len() - 1], message))
             }
         }
     }

@@ -9,6 +9,7 @@ mod presets;
 mod recipes;
 mod settings;
 mod validate;
+mod value;
 mod warnings;
 
 pub use engine::{EngineConfig, Threads};
@@ -17,7 +18,7 @@ pub(crate) use network::{LAYERS, find_layer};
 pub use parse::ConfigError;
 pub use presets::{Preset, algorithms, presets};
 pub use recipes::parts;
-pub use settings::whole_number;
+pub use value::whole_number;
 
 pub use deepq_core::loss::LossConfig;
 use deepq_core::loss::{ErrorFunction, Head};

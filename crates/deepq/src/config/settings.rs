@@ -4,6 +4,7 @@ use toml::{Table, Value};
 
 use super::describe::{describe, is_missing_key};
 use super::parse::check_keys;
+use super::value::parse_value;
 use super::{Config, ConfigError, Preset};
 
 /// The value by which a setting becomes what it is where nothing is said of it; false, where it is true or false.
@@ -23,6 +24,14 @@ const OTHER_KEYS: [(&str, &str); 9] = [
 ];
 
 impl Config {
+    /// The setting that a flag such as `--learning-rate` probably means, where there is one of this name or of that
+    /// in other libraries: `learning.learning_rate`.
+    pub fn setting_meant_by(flag: &str) -> Option<String> {
+        let key = flag.trim_start_matches('-').replace('-', "_");
+        let (config, _) = Self::resolve("CartPole-v1", None, None, &[]).ok()?;
+        path_of(&key, &Settings::new(config).table, "")
+    }
+
     /// A preset for the environment `env` with settings changed; each of `set` is `path.to.key=value`.
     pub(super) fn from_preset(preset: Preset, env: &str, set: &[String]) -> Result<Self, ConfigError> {
         let file = preset.file();
@@ -67,7 +76,10 @@ impl Settings {
         match value.trim() {
             // What an environment's options may be, only the environment knows.
             OFF if !path.starts_with("env.options.") => self.switch_off(path, &flag)?,
-            value => put(&mut self.table, path, parse_value(value), &flag)?,
+            value => {
+                let parsed = parse_value(value).map_err(|error| not_toml(value, &error, &flag))?;
+                put(&mut self.table, path, parsed, &flag)?;
+            }
         }
         self.read(path, flag)
             .map_err(|error| self.of_another_way(in_brackets(error, path, value.trim()), path))
@@ -121,10 +133,19 @@ impl Settings {
     }
 }
 
-/// How a list is written, for whoever wrote `network.hidden=64,64`.
+fn not_toml(value: &str, error: &str, flag: &str) -> ConfigError {
+    let message = format!("'{}' is no value as TOML writes one: {error}", shortened(value));
+    ConfigError::new(shortened(flag), message)
+}
+
+/// How a list is written, for whoever wrote `network.hidden=64,64` or `env.wrappers=time-limit`.
 fn in_brackets(mut error: ConfigError, path: &str, value: &str) -> ConfigError {
     if error.message.ends_with("allowed is a list") && !value.starts_with(['[', '{']) {
-        error.nearest.get_or_insert_with(|| format!("{path}=[{value}]"));
+        let of_tables = ["env.wrappers", "network.layers"].contains(&path);
+        let list = if of_tables { format!("[{{kind=\"{value}\"}}]") } else { format!("[{value}]") };
+        if parse_value(&list).is_ok() {
+            error.nearest.get_or_insert_with(|| format!("{path}={list}"));
+        }
     }
     error
 }
@@ -160,14 +181,19 @@ fn elsewhere(error: ConfigError, path: &str, table: &Table) -> ConfigError {
         // It may have been a table of this name that is none, as in `total.gamma`.
         return error;
     }
+    let meant = path_of(key, table, path);
+    ConfigError { nearest: meant.or(error.nearest), ..error }
+}
+
+/// Where a key stands in one table, or what stands there for another library's key; not at `besides`.
+fn path_of(key: &str, table: &Table, besides: &str) -> Option<String> {
     let has_key = |value: &Value| value.as_table().is_some_and(|table| table.contains_key(key));
     let there = table.iter().filter(|(_, value)| has_key(value)).map(|(name, _)| format!("{name}.{key}"));
-    let there: Vec<String> = there.filter(|there| there != path).collect();
-    let meant = match &there[..] {
+    let there: Vec<String> = there.filter(|there| there != besides).collect();
+    match &there[..] {
         [only] => Some(only.clone()),
         _ => OTHER_KEYS.iter().find(|(other, _)| *other == key).map(|(_, ours)| (*ours).to_owned()),
-    };
-    ConfigError { nearest: meant.or(error.nearest), ..error }
+    }
 }
 
 /// What stands at `path.to.key`, where something does.
@@ -187,39 +213,6 @@ pub(super) fn remove(table: &mut Table, path: &str) {
         None => (Some(table), path),
     };
     parent.and_then(|parent| parent.remove(key));
-}
-
-/// A value as TOML writes it; what is not TOML is a string. A whole number may be written as `1e6`.
-fn parse_value(text: &str) -> Value {
-    let parsed: Result<Table, _> = toml::from_str(&format!("value = {text}"));
-    match parsed.ok().filter(|table| table.len() == 1).and_then(|mut table| table.remove("value")) {
-        Some(value) if has_exponent(text) => with_whole_numbers(value),
-        Some(value) => value,
-        None => Value::String(text.to_owned()),
-    }
-}
-
-/// Whether a number in it is written as `1e6`.
-fn has_exponent(text: &str) -> bool {
-    text.as_bytes().windows(2).any(|pair| pair[0].is_ascii_digit() && matches!(pair[1], b'e' | b'E'))
-}
-
-/// The same with whole numbers that are no integers as integers, which stand for either.
-fn with_whole_numbers(value: Value) -> Value {
-    match value {
-        Value::Float(number) => whole_number(number).map_or(Value::Float(number), Value::Integer),
-        Value::Array(values) => Value::Array(values.into_iter().map(with_whole_numbers).collect()),
-        Value::Table(table) => {
-            Value::Table(table.into_iter().map(|(key, value)| (key, with_whole_numbers(value))).collect())
-        }
-        other => other,
-    }
-}
-
-/// A whole number that no rounding has touched, as an integer: what `1e6` stands for.
-pub fn whole_number(number: f64) -> Option<i64> {
-    let is_whole = number.fract() == 0.0 && number.abs() < (1_u64 << f64::MANTISSA_DIGITS) as f64;
-    is_whole.then_some(number as i64)
 }
 
 /// More keys in a path than any setting has.

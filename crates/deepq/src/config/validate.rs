@@ -23,6 +23,9 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] for the first that cannot be used.
     pub fn validate(&self) -> Result<(), ConfigError> {
+        let is_a_name =
+            (1..=100).contains(&self.algo.chars().count()) && !self.algo.contains(char::is_control);
+        check(is_a_name, "algo", format!("{:?}", self.algo), "a name of 1 to 100 characters")?;
         self.validate_stop()?;
         self.validate_learning()?;
         self.network.validate()?;

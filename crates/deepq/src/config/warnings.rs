@@ -15,6 +15,7 @@ impl Config {
             self.no_learning_rate(),
             self.no_hidden_layer(),
             self.other_discount(),
+            self.ladder_of_one_step(),
         ];
         warnings.into_iter().flatten().collect()
     }
@@ -42,6 +43,19 @@ impl Config {
                  --set env.wrappers.{place}.gamma={learned} makes them one"
             )),
             _ => None,
+        })
+    }
+
+    /// A ladder over the copies of the environment, where there is a single one.
+    fn ladder_of_one_step(&self) -> Option<String> {
+        let is_ladder = match self.exploration.policy {
+            ExplorationPolicy::EpsilonGreedy { ladder } => ladder.is_some(),
+            _ => false,
+        };
+        (is_ladder && self.env.copies == 1).then(|| {
+            "exploration.policy.ladder gives each copy of the environment an epsilon of its own, and there is one copy: \
+             --set env.copies=8 makes eight"
+                .to_owned()
         })
     }
 
@@ -188,6 +202,14 @@ mod tests {
                 assert_eq!(config.warnings(), Vec::<String>::new(), "{} in {env}", algo.name);
             }
         }
+    }
+
+    #[test]
+    fn a_ladder_over_one_copy_is_told_of() {
+        let ladder = "exploration.policy={ kind = \"epsilon-greedy\", ladder = 7 }";
+        let warnings = warned("dqn", &[ladder]);
+        assert!(warnings.len() == 1 && warnings[0].contains("there is one copy"), "{warnings:?}");
+        assert_eq!(warned("dqn", &[ladder, "env.copies=8"]), Vec::<String>::new());
     }
 
     #[test]

@@ -81,17 +81,19 @@ fn lossy<S: Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Er
 
 impl Comparison {
     /// Compares the runs in these folders: run directories, or folders with run directories at any depth. A run
-    /// that is named twice counts once. One whose final policy was not judged is left out, with a warning.
+    /// that is named twice counts once. One that cannot be read or whose final policy was not judged is left out,
+    /// with a warning.
     ///
     /// # Errors
-    /// Where a folder is none or holds no run, a run cannot be read, or none of them was judged.
+    /// Where a folder is none or holds no run, or none of them was judged and can be read.
     pub fn of(paths: &[PathBuf]) -> Result<Self, Error> {
         let mut judged = vec![];
         let mut warnings = vec![];
         for path in runs_in(paths)? {
-            match Judged::read(&path)? {
-                Ok(run) => judged.push(run),
-                Err(reason) => warnings.push(format!("{} is left out: {reason}", path.display())),
+            match Judged::read(&path) {
+                Ok(Ok(run)) => judged.push(run),
+                Ok(Err(reason)) => warnings.push(format!("{} is left out: {reason}", path.display())),
+                Err(error) => warnings.push(format!("{} is left out: {error}", path.display())),
             }
         }
         if judged.is_empty() {
@@ -224,7 +226,10 @@ fn settings(run: &Path) -> Result<BTreeMap<String, String>, Error> {
     let table: toml::Table = text.parse().map_err(|error| Error::damaged(&path, error))?;
     let mut settings = BTreeMap::new();
     flatten("", &table, &mut settings);
-    Ok(settings)
+    match settings.contains_key("env.id") {
+        true => Ok(settings),
+        false => Err(Error::damaged(&path, "it has no env.id")),
+    }
 }
 
 fn flatten(prefix: &str, table: &toml::Table, settings: &mut BTreeMap<String, String>) {

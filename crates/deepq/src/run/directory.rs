@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::checkpoint::{self, CheckpointChoice};
-use super::files::{create_folder, read_json_lines, write_atomically};
+use super::files::{create_folder, natural_order, read_json_lines, write_atomically};
 use super::metrics::{EvaluationLine, MetricsLine};
 use super::weights::{parse_statistics, parse_weights, weights_file};
 use crate::config::{ConfigError, FinalPolicy};
@@ -209,10 +209,12 @@ impl RunDirectory {
     /// # Errors
     /// Where it is none.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let help =
-            "give the folder of a run, which holds run.json and config.toml; `deepq list runs` shows them";
+        let help = "give the folder of a run, which holds run.json and config.toml; `deepq list runs --below DIR` shows them";
         if !path.exists() {
             return Err(Error::run(path, "there is no such folder", help));
+        }
+        if !path.is_dir() {
+            return Err(Error::run(path, "this is no run directory but a file", help));
         }
         for name in ["run.json", "config.toml"] {
             if !path.join(name).is_file() {
@@ -222,7 +224,7 @@ impl RunDirectory {
         Ok(Self { path: path.to_owned(), lock: None })
     }
 
-    /// All run directories below a folder, in alphabetical order. Folders that cannot be read are left out, and
+    /// All run directories below a folder, in alphabetical order, in which s2 stands before s10. Folders that cannot be read are left out, and
     /// each is looked into once, however many links lead to it.
     pub fn find_all(below: &Path) -> Vec<PathBuf> {
         Self::find_unseen(below, &mut HashSet::new())
@@ -238,7 +240,7 @@ impl RunDirectory {
             .map(|entry| entry.path())
             .filter(|path| path.is_dir())
             .collect();
-        folders.sort();
+        folders.sort_by_cached_key(|folder| natural_order(folder));
         let runs = folders.into_iter().flat_map(|folder| match folder.join("run.json").is_file() {
             true => vec![folder],
             false => Self::find_unseen(&folder, seen),
@@ -349,13 +351,21 @@ impl RunDirectory {
         let best = self.path.join("best/network.safetensors");
         let wants_best = match choice {
             CheckpointChoice::Best => true,
-            CheckpointChoice::Final => config.evaluation.final_policy == FinalPolicy::Best && best.exists(),
+            CheckpointChoice::Final => {
+                config.evaluation.final_policy == FinalPolicy::Best
+                    && (best.exists() || self.was_evaluated_while_training())
+            }
             CheckpointChoice::Last | CheckpointChoice::EnvSteps(_) => false,
         };
         let (file, weights, prefix) = if wants_best {
             if !best.exists() {
-                let message =
-                    "this run was not evaluated while training, so none of its policies is the best";
+                let message = match self.was_evaluated_while_training() {
+                    true => {
+                        "the best policy, best/network.safetensors, is missing: the run was killed before it could be \
+                         written, or the file was removed"
+                    }
+                    false => "this run was not evaluated while training, so none of its policies is the best",
+                };
                 return Err(Error::run(&self.path, message, "use --checkpoint last"));
             }
             let weights = fs::read(&best).map_err(|error| Error::io("cannot read", &best, error))?;
@@ -380,6 +390,11 @@ impl RunDirectory {
             None => None,
         };
         Ok(policy.with_statistics(statistics))
+    }
+
+    /// As far as it can be read.
+    fn was_evaluated_while_training(&self) -> bool {
+        self.evaluations().is_ok_and(|lines| lines.iter().any(|line| !line.is_final))
     }
 
     fn checkpoint_folder(&self, choice: CheckpointChoice) -> Result<PathBuf, Error> {

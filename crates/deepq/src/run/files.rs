@@ -42,6 +42,21 @@ pub fn create_folder(path: &Path) -> Result<(), Error> {
     fs::create_dir_all(path).map_err(|error| Error::io("cannot create the folder", path, error))
 }
 
+/// What a path is sorted by, so that numbers in names stand in the order of their values: s2 before s10.
+pub(super) fn natural_order(path: &Path) -> Vec<(String, u64)> {
+    let name = path.to_string_lossy();
+    let is_digit = |c: char| c.is_ascii_digit();
+    let mut parts = vec![];
+    let mut rest = &*name;
+    while !rest.is_empty() {
+        let (text, after) = rest.split_at(rest.find(is_digit).unwrap_or(rest.len()));
+        let (digits, after) = after.split_at(after.find(|c| !is_digit(c)).unwrap_or(after.len()));
+        parts.push((text.to_owned(), digits.parse().unwrap_or(u64::MAX)));
+        rest = after;
+    }
+    parts
+}
+
 /// A file that lines are added to.
 pub(super) struct LineWriter {
     path: PathBuf,
@@ -96,6 +111,13 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         assert!(write_atomically(&folder.path().join("no/such/folder"), b"").is_err());
+    }
+
+    #[test]
+    fn numbers_in_names_are_sorted_by_their_values() {
+        let mut names = ["c51/s10", "dqn/s1", "c51/s2", "c51/s1", "s123456789012345678901", "s7"];
+        names.sort_by_cached_key(|name| natural_order(Path::new(name)));
+        assert_eq!(names, ["c51/s1", "c51/s2", "c51/s10", "dqn/s1", "s7", "s123456789012345678901"]);
     }
 
     #[test]

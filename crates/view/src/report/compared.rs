@@ -29,27 +29,28 @@ pub(super) fn page(comparison: &Comparison) -> Result<String, ViewError> {
         [env] => (*env).to_owned(),
         envs => format!("{} environments", envs.len()),
     };
-    let mut body = header(comparison, &title);
+    let drawn: Result<Vec<_>, _> = envs.iter().map(|env| drawn(comparison, env)).collect();
+    let drawn = drawn?;
+    let damaged = drawn.iter().flatten().flat_map(|drawn| &drawn.runs);
+    let damaged: Vec<&str> = damaged.filter_map(|run| run.without_metrics.as_deref()).collect();
+    let mut body = header(comparison, &title, &damaged);
     if envs.len() > 1 {
         body.raw("<p>").text(SCALES).raw("</p>\n");
     }
-    let mut runs = vec![];
-    for env in &envs {
-        let drawn = drawn(comparison, env)?;
+    for (env, drawn) in envs.iter().zip(&drawn) {
         let prefix = if envs.len() > 1 { format!("{env}: ") } else { String::new() };
-        for (heading, content) in env_sections(&drawn, improvement(comparison, env)) {
+        for (heading, content) in env_sections(drawn, improvement(comparison, env)) {
             body.append(&page::section(&format!("{prefix}{heading}"), &content));
         }
-        runs.extend(drawn);
     }
     body.append(&page::section("How to read this", &reading()));
-    body.append(&page::section("The runs", &all_runs(&runs)));
+    body.append(&page::section("The runs", &all_runs(drawn.iter().flatten())));
     Ok(page::document(&format!("{title}: compared"), &body))
 }
 
 const SCALES: &str = "Scores of different environments are on different scales, so nothing is summed up over them: that would need normalised scores.";
 
-fn header(comparison: &Comparison, title: &str) -> Markup {
+fn header(comparison: &Comparison, title: &str, damaged: &[&str]) -> Markup {
     let mut header = Markup::default();
     let runs: usize = comparison.groups.iter().map(|group| group.seeds).sum();
     let mut labels: Vec<&str> = vec![];
@@ -60,10 +61,13 @@ fn header(comparison: &Comparison, title: &str) -> Markup {
     }
     header.raw("<header>\n<h1>").text(title).raw("</h1>\n<p class=\"subtitle\">");
     header.text(format_args!("{} over {runs} runs", labels.join(", "))).raw("</p>\n</header>\n");
-    if !comparison.warnings.is_empty() {
+    if !(comparison.warnings.is_empty() && damaged.is_empty()) {
         header.raw("<div class=\"banner\" role=\"note\">\n");
         for warning in &comparison.warnings {
             header.paragraph(format_args!("{warning}."));
+        }
+        for damaged in damaged {
+            header.paragraph(format_args!("{damaged}. What would be drawn from it is left out."));
         }
         header.raw("</div>\n");
     }
@@ -73,7 +77,8 @@ fn header(comparison: &Comparison, title: &str) -> Markup {
 fn drawn<'a>(comparison: &'a Comparison, env: &str) -> Result<Vec<Drawn<'a>>, ViewError> {
     let groups = comparison.groups.iter().filter(|group| group.env == env);
     let read = |(group, class): (&'a ComparedGroup, &'static str)| {
-        Ok(Drawn { group, runs: super::read(&group.runs)?, class })
+        let runs: Result<_, _> = group.runs.iter().map(|run| RunData::read_for_comparison(run)).collect();
+        Ok(Drawn { group, runs: runs?, class })
     };
     groups.zip(CLASSES.into_iter().cycle()).map(read).collect()
 }
@@ -134,7 +139,9 @@ fn profiles(drawn: &[Drawn<'_>]) -> Chart {
     let (low, high) = range(drawn.iter().flat_map(|drawn| drawn.group.scores.iter().copied()));
     // A curve begins at 1, with some room before the least score, and ends at 0.
     let room = if high > low { (high - low) * 0.03 } else { (high.abs() * 0.05).max(1.0) };
-    let series = drawn.iter().map(|drawn| profile(drawn, low - room, high + room)).collect();
+    // Returns that are never negative are not drawn as if they could be.
+    let begin = if low >= 0.0 { (low - room).max(0.0) } else { low - room };
+    let series = drawn.iter().map(|drawn| profile(drawn, begin, high + room)).collect();
     let names: Vec<&str> = drawn.iter().map(|drawn| drawn.group.label.as_str()).collect();
     Chart {
         description: format!("Share of runs above each final mean return: {}.", names.join(", ")),
@@ -232,9 +239,9 @@ fn reading() -> Markup {
     markup
 }
 
-fn all_runs(drawn: &[Drawn<'_>]) -> Markup {
+fn all_runs<'a>(drawn: impl Iterator<Item = &'a Drawn<'a>> + Clone) -> Markup {
     let mut markup = Markup::default();
-    let rows = drawn.iter().flat_map(|drawn| {
+    let rows = drawn.clone().flat_map(|drawn| {
         let scored = drawn.runs.iter().zip(&drawn.group.scores);
         scored.map(|(run, mean)| {
             let time = run.wall_s().map_or("–".into(), duration);
@@ -245,7 +252,7 @@ fn all_runs(drawn: &[Drawn<'_>]) -> Markup {
     let rows: Vec<Vec<String>> = rows.collect();
     markup.raw("<details><summary>The score of each run</summary>\n");
     markup.table(&["", "Seed", "Final mean return", "Env steps", "Time"], &rows).raw("</details>\n");
-    let runs: Vec<&RunData> = drawn.iter().flat_map(|drawn| &drawn.runs).collect();
+    let runs: Vec<&RunData> = drawn.flat_map(|drawn| &drawn.runs).collect();
     let commands = several::commands(&runs);
     if !commands.is_empty() {
         markup.raw("<details><summary>The command of each run</summary>\n");

@@ -24,11 +24,27 @@ pub(super) struct RunData {
     pub(super) config: Option<Config>,
     pub(super) metrics: Vec<MetricsLine>,
     pub(super) evaluations: Vec<EvaluationLine>,
+    /// Why there are no metrics, where their file is damaged.
+    pub(super) without_metrics: Option<String>,
 }
 
 impl RunData {
     pub(super) fn read(path: &Path) -> Result<Self, ViewError> {
         let run = RunDirectory::open(path)?;
+        Ok(Self { metrics: or_nothing_yet(run.metrics())?, ..Self::but_for_metrics(path, &run)? })
+    }
+
+    /// As [`read`](Self::read), for a page that can do without the metrics: that they are damaged is kept.
+    pub(super) fn read_for_comparison(path: &Path) -> Result<Self, ViewError> {
+        let run = RunDirectory::open(path)?;
+        let (metrics, without_metrics) = match or_nothing_yet(run.metrics()) {
+            Ok(metrics) => (metrics, None),
+            Err(error) => (vec![], Some(error.to_string())),
+        };
+        Ok(Self { metrics, without_metrics, ..Self::but_for_metrics(path, &run)? })
+    }
+
+    fn but_for_metrics(path: &Path, run: &RunDirectory) -> Result<Self, ViewError> {
         let config_path = path.join("config.toml");
         let config_text = fs::read_to_string(&config_path).map_err(|source| Error::Io {
             action: "cannot read",
@@ -40,8 +56,9 @@ impl RunData {
             info: run.info()?,
             config: Config::from_toml(&config_text, "config.toml").ok(),
             config_text,
-            metrics: or_nothing_yet(run.metrics())?,
+            metrics: vec![],
             evaluations: or_nothing_yet(run.evaluations())?,
+            without_metrics: None,
         })
     }
 

@@ -2,20 +2,19 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Mutex;
 
 use deepq::config::ConfigError;
 use deepq::network_spec_of;
-use deepq::run::{Comparison, RunSummary, TrainRequest, seed_requests, train_all};
+use deepq::run::{Comparison, RunStatus, RunSummary, TrainRequest, seed_requests, train_all};
 use serde_json::json;
 
-use super::seeds::{SeedNote, stopped};
+use super::seeds::{SeedNotes, stopped};
 use super::{fresh_page, how_to_film};
 use crate::args::{Render, Train};
 use crate::commands::compare;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
-use crate::output::{Output, compare_command};
+use crate::output::Output;
 
 /// Trains `count` seeds of each recipe, then compares the recipes.
 pub(super) fn run_algos(
@@ -30,19 +29,18 @@ pub(super) fn run_algos(
     let names: Vec<&str> = recipes.iter().map(|recipe| recipe.preset.as_str()).collect();
     let (env, first, last) = (&args.env, args.seed, args.seed.saturating_add(count - 1));
     let seeds = if count == 1 { format!("seed {first}") } else { format!("seeds {first} to {last}") };
-    output.note(format!("training {} on {env} with {seeds}, side by side", names.join(", ")));
-    let (ended, all) = (Mutex::new(0), requests.len() as u64);
+    let announcement = format!("training {} on {env} with {seeds}, side by side", names.join(", "));
+    let notes = SeedNotes::new(announcement, requests.len() as u64, first, output);
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
-    let runs = train_all(&requests, |request| {
-        let label = format!("{:<width$}  ", request.preset);
-        SeedNote::new(label, request.seed, all, &ended, output).telling_memory_of(first)
-    })?;
+    let runs =
+        train_all(&requests, |request| notes.of(format!("{:<width$}  ", request.preset), request.seed))?;
     interrupt.end_at_once();
     let is_whole = runs.iter().flatten().filter(|run| run.eval.is_some()).count() == requests.len();
     let runs: Vec<RunSummary> = runs.into_iter().flatten().collect();
     if !is_whole {
-        let json = json!({ "groups": [], "improvement": [], "warnings": [], "runs": runs });
-        output.result(&json, &format!("{}\n{}", stopped(&runs), left(requests.len(), &runs)))?;
+        let status = RunStatus::Interrupted;
+        let json = json!({ "status": status, "groups": [], "improvement": [], "warnings": [], "runs": runs });
+        output.result(&json, &stopped(requests.len(), &runs))?;
         return Ok(interrupt.exit_code().unwrap_or(ExitCode::SUCCESS));
     }
     let paths: Vec<PathBuf> = runs.iter().map(|run| run.run.clone()).collect();
@@ -51,19 +49,6 @@ pub(super) fn run_algos(
     told.json["runs"] = json!(runs);
     output.result(&told.json, &format!("{}{}", told.text, how_to_film(&recipes[0], &paths[0])))?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// What a study that was stopped leaves, and how what is finished can be compared.
-fn left(planned: usize, runs: &[RunSummary]) -> String {
-    let finished: Vec<&RunSummary> = runs.iter().filter(|run| run.eval.is_some()).collect();
-    let count = format!("{} of {planned} runs finished, {} not begun", finished.len(), planned - runs.len());
-    match finished.is_empty() {
-        true => count,
-        false => {
-            let folders: Vec<PathBuf> = finished.iter().map(|run| run.run.clone()).collect();
-            format!("{count}; to compare those that finished:\n{}", compare_command(&folders))
-        }
-    }
 }
 
 /// All that can be known to be wrong before the first run begins.

@@ -103,8 +103,8 @@ fn run_one(
     output: &Output,
 ) -> Result<ExitCode, Failure> {
     let config = &request.config;
-    output.note(format!("training {} on {} with seed {}", request.preset, config.env.id, request.seed));
-    let mut line = ProgressLine::new(output, config);
+    let announcement = format!("training {} on {} with seed {}", request.preset, config.env.id, request.seed);
+    let mut line = ProgressLine::new(announcement, output, config);
     let summary = match screen(args, config)? {
         None => train(request, &mut line),
         Some(mut screen) => train(request, &mut (&mut line as &mut dyn Observer, &mut screen)),

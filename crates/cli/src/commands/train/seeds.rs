@@ -16,47 +16,61 @@ use super::{fresh_page, how_to_film};
 use crate::args::Train;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
-use crate::output::{Output, path_json};
+use crate::output::{Output, compare_command, path_json};
 use crate::progress::{duration, memory, thousands};
+
+/// What is told of several runs while they go on: how many there are when the first begins, and when each has ended.
+pub(super) struct SeedNotes<'a> {
+    /// Told when the first run begins, and not where none does.
+    announcement: Mutex<Option<String>>,
+    ended: Mutex<u64>,
+    count: u64,
+    /// All seeds take the same memory: it is told of this one.
+    tells_memory_of: u64,
+    output: &'a Output,
+}
+
+impl<'a> SeedNotes<'a> {
+    pub(super) fn new(announcement: String, count: u64, tells_memory_of: u64, output: &'a Output) -> Self {
+        let (announcement, ended) = (Mutex::new(Some(announcement)), Mutex::new(0));
+        Self { announcement, ended, count, tells_memory_of, output }
+    }
+
+    /// The observer of one run; `label` stands before its seed.
+    pub(super) fn of(&'a self, label: impl Into<String>, seed: u64) -> SeedNote<'a> {
+        let progress = Progress::default();
+        SeedNote { notes: self, label: label.into(), seed, began: None, progress }
+    }
+
+    fn announce(&self) {
+        // Held while it is told, so that it stands before what the other runs tell.
+        let mut announcement = self.announcement.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(announcement) = announcement.take() {
+            self.output.note(announcement);
+        }
+    }
+}
 
 /// Tells when one run of several has ended.
 pub(super) struct SeedNote<'a> {
-    /// What stands before the seed.
+    notes: &'a SeedNotes<'a>,
     label: String,
     seed: u64,
-    count: u64,
-    ended: &'a Mutex<u64>,
-    output: &'a Output,
-    began: Instant,
+    /// None where the run could not begin.
+    began: Option<Instant>,
     progress: Progress,
-    /// Whether this is the one that tells of its memory: all seeds take the same.
-    tells_memory: bool,
-}
-
-impl<'a> SeedNote<'a> {
-    pub(super) fn new(
-        label: impl Into<String>,
-        seed: u64,
-        count: u64,
-        ended: &'a Mutex<u64>,
-        output: &'a Output,
-    ) -> Self {
-        let (label, began, progress) = (label.into(), Instant::now(), Progress::default());
-        Self { label, seed, count, ended, output, began, progress, tells_memory: false }
-    }
-
-    /// The same, telling of its memory if it is that of the seed `first`.
-    pub(super) fn telling_memory_of(mut self, first: u64) -> Self {
-        self.tells_memory = self.seed == first;
-        self
-    }
 }
 
 impl Observer for SeedNote<'_> {
     fn on_event(&mut self, event: &Event<'_>) -> Answer {
         match event {
-            Event::Beginning(trainer) if self.tells_memory => {
-                self.output.note(format!("{}each run: {}", self.label, memory(&trainer.memory())));
+            Event::Beginning(trainer) => {
+                self.began = Some(Instant::now());
+                self.notes.announce();
+                if self.seed == self.notes.tells_memory_of {
+                    let memory = memory(&trainer.memory());
+                    self.notes.output.note(format!("{}each run: {memory}", self.label));
+                }
             }
             Event::EpisodeEnded(ended) => self.progress = ended.progress,
             _ => {}
@@ -68,16 +82,17 @@ impl Observer for SeedNote<'_> {
 /// A run lets go of its observer when all of it is over, the final evaluation included.
 impl Drop for SeedNote<'_> {
     fn drop(&mut self) {
+        let Some(began) = self.began else { return };
         // Held while it is told, so that the count never goes back.
-        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ended = self.notes.ended.lock().unwrap_or_else(PoisonError::into_inner);
         *ended += 1;
-        self.output.note(format!(
+        self.notes.output.note(format!(
             "{}seed {:>4}  ended after {} episodes, {}  ({ended} of {})",
             self.label,
             self.seed,
             thousands(self.progress.episodes as f64),
-            duration(self.began.elapsed().as_secs_f64()),
-            self.count
+            duration(began.elapsed().as_secs_f64()),
+            self.notes.count
         ));
     }
 }
@@ -90,20 +105,19 @@ pub(super) fn run_seeds(
     output: &Output,
 ) -> Result<ExitCode, Failure> {
     let last = args.seed.saturating_add(count - 1);
-    let ended = Mutex::new(0);
     let seeds = match count {
         1 => format!("seed {last}"),
         _ => format!("seeds {} to {last}, side by side", args.seed),
     };
-    output.note(format!("training {} on {} with {seeds}", request.preset, request.config.env.id));
-    let summary = train_seeds(request, count, |seed| {
-        SeedNote::new("", seed, count, &ended, output).telling_memory_of(args.seed)
-    })?;
+    let announcement = format!("training {} on {} with {seeds}", request.preset, request.config.env.id);
+    let notes = SeedNotes::new(announcement, count, args.seed, output);
+    let summary = train_seeds(request, count, |seed| notes.of("", seed))?;
     let paths: Vec<PathBuf> = summary.runs.iter().map(|run| run.run.clone()).collect();
     interrupt.end_at_once();
     let mut json = json!(summary);
     let Some(eval) = &summary.eval else {
-        output.result(&json, &stopped(&summary.runs))?;
+        json["status"] = json!(RunStatus::Interrupted);
+        output.result(&json, &stopped(count as usize, &summary.runs))?;
         return Ok(interrupt.exit_code().unwrap_or(ExitCode::SUCCESS));
     };
     let report = report_path(request, &paths);
@@ -136,18 +150,22 @@ fn finished(runs: &[RunSummary], eval: &AcrossSeeds) -> String {
     }
 }
 
-/// One line for each run that had begun.
-pub(super) fn stopped(runs: &[RunSummary]) -> String {
+/// What several runs that were stopped leave: a line for each that had begun, and how those can be compared that
+/// finished.
+pub(super) fn stopped(planned: usize, runs: &[RunSummary]) -> String {
     let line = |run: &RunSummary| {
         let how = if run.status == RunStatus::Interrupted { "stopped" } else { "finished" };
-        format!(
-            "seed {:>4}  {how} after {} env steps  {}",
-            run.seed,
-            thousands(run.env_steps as f64),
-            run.run.display()
-        )
+        let steps = thousands(run.env_steps as f64);
+        format!("seed {:>4}  {how} after {steps} env steps  {}\n", run.seed, run.run.display())
     };
-    runs.iter().map(line).collect::<Vec<_>>().join("\n")
+    let lines: String = runs.iter().map(line).collect();
+    let finished: Vec<PathBuf> =
+        runs.iter().filter(|run| run.eval.is_some()).map(|run| run.run.clone()).collect();
+    let count = format!("{} of {planned} runs finished, {} not begun", finished.len(), planned - runs.len());
+    match finished.is_empty() {
+        true => lines + &count,
+        false => format!("{lines}{count}; to compare those that finished:\n{}", compare_command(&finished)),
+    }
 }
 
 /// The report on several runs stands beside their folders.
