@@ -27,6 +27,8 @@ pub enum Event<'a> {
     EpisodeEnded(EpisodeEnded),
     /// The policy was judged while training.
     Evaluated(Evaluated<'a>),
+    /// An evaluation, which was told just before, found the [best](Trainer::best) policy so far.
+    Improved(&'a Trainer),
     /// It is time to write a checkpoint.
     CheckpointDue(&'a Trainer),
 }

@@ -81,6 +81,9 @@ pub struct RunDirectory {
     lock: Option<File>,
 }
 
+/// The best policy of an evaluation while training.
+const BEST: &str = "best/network.safetensors";
+
 /// What the lock's file holds while a run goes on: room for the last word on a disk that is full.
 const RESERVE: [u8; 8192] = [b'\n'; 8192];
 
@@ -313,7 +316,8 @@ impl RunDirectory {
         self.write_best(trainer)
     }
 
-    fn write_best(&self, trainer: &Trainer) -> Result<(), Error> {
+    /// Writes the best policy of an evaluation so far, where there is one.
+    pub(super) fn write_best(&self, trainer: &Trainer) -> Result<(), Error> {
         let Some((env_steps, mean_return, parameters)) = trainer.best() else { return Ok(()) };
         let best = self.path.join("best");
         create_folder(&best)?;
@@ -348,7 +352,7 @@ impl RunDirectory {
         let file = self.path.join("config.toml");
         let spec = network_spec_of(&config, registry).map_err(|error| self.in_config(error))?;
         let layout = spec.layout().map_err(|error| Error::damaged(&file, error))?;
-        let best = self.path.join("best/network.safetensors");
+        let best = self.path.join(BEST);
         let wants_best = match choice {
             CheckpointChoice::Best => true,
             CheckpointChoice::Final => {
@@ -407,7 +411,12 @@ impl RunDirectory {
         match found {
             Some(env_steps) => Ok(folder.join(env_steps.to_string())),
             None if all.is_empty() => {
-                let help = "the run was stopped before its first checkpoint: train again";
+                let help = match self.path.join(BEST).exists() {
+                    true => {
+                        "the run was stopped before its first checkpoint: use --checkpoint best, or train again"
+                    }
+                    false => "the run was stopped before its first checkpoint: train again",
+                };
                 Err(Error::run(&self.path, "there is no complete checkpoint", help))
             }
             None => {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deepq_core::network::Parameters;
 use deepq_core::{CallMonitor, EnvFailure, Progress};
@@ -101,13 +101,32 @@ fn lossy<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::E
     serializer.serialize_str(&path.to_string_lossy())
 }
 
-/// Writes a checkpoint when one is due.
-struct CheckpointWriter<'a>(&'a RunDirectory);
+/// How often the best policy is written at most, checkpoints aside: a run of a second has no time for a slow disk.
+const BEST_EVERY: Duration = Duration::from_secs(10);
+
+/// Writes a checkpoint when one is due, and the best policy so far now and then: a run that is killed leaves it.
+struct CheckpointWriter<'a> {
+    directory: &'a RunDirectory,
+    best_every: Duration,
+    /// When the best policy was written, or the run began.
+    best_written: Instant,
+}
+
+impl<'a> CheckpointWriter<'a> {
+    fn new(directory: &'a RunDirectory, best_every: Duration) -> Self {
+        Self { directory, best_every, best_written: Instant::now() }
+    }
+}
 
 impl Observer for CheckpointWriter<'_> {
     fn on_event(&mut self, event: &Event<'_>) -> Answer {
-        if let Event::CheckpointDue(trainer) = event {
-            self.0.write_checkpoint(trainer)?;
+        match event {
+            Event::Improved(trainer) if self.best_written.elapsed() >= self.best_every => {
+                self.directory.write_best(trainer)?;
+                self.best_written = Instant::now();
+            }
+            Event::CheckpointDue(trainer) => self.directory.write_checkpoint(trainer)?,
+            _ => {}
         }
         Ok(std::ops::ControlFlow::Continue(()))
     }
@@ -222,7 +241,7 @@ fn train_in(
     observer: &mut dyn Observer,
 ) -> Result<RunSummary, Error> {
     let mut metrics = MetricsWriter::create(directory.path())?;
-    let mut checkpoints = CheckpointWriter(directory);
+    let mut checkpoints = CheckpointWriter::new(directory, BEST_EVERY);
     let mut files = (&mut metrics, &mut checkpoints);
     let mut watching = (&mut files, observer);
     let begun = watching.on_event(&Event::Beginning(trainer)).map_err(Error::Observer);
@@ -300,6 +319,26 @@ fn unwrap_observer(error: Error) -> Error {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_that_is_killed_leaves_the_best_policy_so_far() {
+        let parent = tempfile::tempdir().unwrap();
+        let set = ["evaluation.every_env_steps=100", "stop={env_steps=1000}"].map(String::from);
+        let config = Config::resolve("CartPole-v1", None, None, &set).unwrap().0;
+        for (best_every, is_there) in [(Duration::ZERO, true), (Duration::from_secs(1000), false)] {
+            let mut trainer = Trainer::new(&config, 1).unwrap();
+            let directory = RunDirectory::create(&parent.path().join(format!("{is_there}"))).unwrap();
+            let mut writer = CheckpointWriter::new(&directory, best_every);
+            trainer.run(&mut writer).unwrap();
+            let best = directory.path().join("best");
+            assert_eq!(best.join("network.safetensors").is_file(), is_there);
+            if is_there {
+                let told: serde_json::Value =
+                    serde_json::from_slice(&std::fs::read(best.join("state.json")).unwrap()).unwrap();
+                assert_eq!(told["env_steps"], trainer.best().unwrap().0, "the last of several");
+            }
+        }
+    }
 
     #[test]
     fn a_folder_that_a_run_could_not_begin_in_can_be_used_again() {
