@@ -167,9 +167,9 @@ pub(crate) struct List {
     /// Of what
     #[arg(value_enum)]
     pub(crate) what: ListWhat,
-    /// The folder in which runs are looked for
-    #[arg(long, value_name = "DIR", default_value = "runs")]
-    pub(crate) below: PathBuf,
+    /// The folder in which runs are looked for [default: runs]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) below: Option<PathBuf>,
 }
 
 #[derive(ClapArgs)]

@@ -100,14 +100,20 @@ pub(crate) fn usage(error: clap::Error) -> ExitCode {
 
 /// A flag that other libraries have, `--gamma` say, is a setting here.
 fn with_setting(mut error: clap::Error) -> clap::Error {
-    let is_of_train = std::env::args_os().nth(1).is_some_and(|command| command == "train");
+    let mut words = std::env::args_os().skip(1).filter(|word| !word.as_encoded_bytes().starts_with(b"-"));
+    let is_of_train = words.next().is_some_and(|command| command == "train");
     if let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg)
         && error.kind() == ErrorKind::UnknownArgument
         && is_of_train
-        && let Some(setting) = Config::setting_meant_by(flag)
+        && let Some((setting, value)) = Config::setting_meant_by(flag)
     {
-        let tip =
-            format!("settings are changed with --set {setting}=VALUE; docs/guide/3-configuration.md has all");
+        let tip = match &setting[..] {
+            "stop.env_steps" => "how long to train is told with --env-steps".to_owned(),
+            _ => {
+                let example = quoted(&format!("{setting}={value}"));
+                format!("settings are changed with --set, as in --set {example}")
+            }
+        };
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
     error

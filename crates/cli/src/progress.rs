@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use deepq::config::Config;
 use deepq::events::{Answer, EpisodeEnded, Event, Observer};
 use deepq::{EvaluationSummary, MemoryUse, Progress};
+use deepq_view::report::duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output::Output;
@@ -225,17 +226,6 @@ fn bytes(bytes: u64) -> String {
     }
 }
 
-/// A time as people write it: 0.04 s, 12 s, 3 min 20 s, 2 h 5 min.
-pub(crate) fn duration(seconds: f64) -> String {
-    let (whole, minutes) = (seconds.round(), (seconds / 60.0).round());
-    match seconds {
-        s if s < 9.995 => format!("{s:.2} s"),
-        _ if whole < 60.0 => format!("{whole} s"),
-        _ if whole < 3600.0 => format!("{} min {} s", (whole / 60.0).floor(), whole % 60.0),
-        _ => format!("{} h {} min", (minutes / 60.0).floor(), minutes % 60.0),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use deepq::Period;
@@ -253,12 +243,6 @@ mod tests {
             [0, 10, 10, 19, 29, 29]
         );
         assert_eq!([0.01234, 1.234, 12.34, 123.4].map(three_digits), ["0.0123", "1.23", "12.3", "123"]);
-        assert_eq!([0.041, 12.3, 200.0, 7500.0].map(duration), ["0.04 s", "12 s", "3 min 20 s", "2 h 5 min"]);
-        // Rounded before it is divided: never 60 s or 60 min.
-        assert_eq!(
-            [9.999, 59.7, 119.8, 7199.0].map(duration),
-            ["10 s", "1 min 0 s", "2 min 0 s", "2 h 0 min"]
-        );
     }
 
     #[test]

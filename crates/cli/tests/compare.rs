@@ -220,7 +220,11 @@ fn runs_without_a_final_evaluation_are_named_and_left_out() {
 fn damaged_runs_are_named_and_left_out() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    study(folder, "dqn", "6");
+    // Long enough for a moving mean of 20 episodes, which is drawn where no evaluation is.
+    let args = ["train", "CartPole-v1", "--seeds", "6", "--env-steps", "1500", "--out", "study"];
+    let set = ["evaluation.every_env_steps=off", "evaluation.stop_early=off", "evaluation.final_policy=last"];
+    let set: Vec<&str> = set.into_iter().flat_map(|set| ["--set", set]).collect();
+    succeed(folder, &[&args[..], &set].concat());
     let damage = |run: &str, file: &str, contents: &str| {
         std::fs::write(folder.join("study").join(run).join(file), contents).unwrap();
     };
@@ -244,6 +248,17 @@ fn damaged_runs_are_named_and_left_out() {
     assert_eq!(left_out.len(), 4, "{left_out:?}");
     let page = std::fs::read_to_string(folder.join("page.html")).unwrap();
     assert!(page.contains("s5/metrics.jsonl is damaged: line 1"));
+    // The other run's curve is drawn all the same.
+    assert!(page.contains("moving mean of the returns") && !page.contains("there is no curve"));
+    // Runs that are named one by one are treated alike.
+    let each: Vec<String> = (1..=6).map(|seed| format!("study/s{seed}")).collect();
+    let args: Vec<&str> = ["compare", "--json"].into_iter().chain(each.iter().map(String::as_str)).collect();
+    assert_eq!(succeed(folder, &args).json()["warnings"], json["warnings"]);
+    let refused = run(folder, &["compare", "study/s1", "study/s3"]);
+    assert!(
+        refused.code == Some(2) && refused.stderr.contains("put the file back from a copy"),
+        "{refused:?}"
+    );
 }
 
 #[test]

@@ -89,6 +89,7 @@ fn a_stopped_study_ends_with_130_and_checkpoints() {
     assert_eq!(output.status.code(), Some(130));
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
     let runs = summary["runs"].as_array().unwrap();
+    assert_eq!(summary["status"], "interrupted");
     assert!(runs.len() < 40, "those that had not begun do not begin");
     assert_eq!(names(&folder.path().join("run")).len(), runs.len());
     for run in runs {
@@ -111,6 +112,7 @@ fn a_stopped_study_of_several_algorithms_ends_with_130_and_checkpoints() {
     assert_eq!(output.status.code(), Some(130));
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
     let runs = summary["runs"].as_array().unwrap();
+    assert_eq!(summary["status"], "interrupted");
     assert!((1..40).contains(&runs.len()), "those that had not begun do not begin");
     assert_eq!((&summary["groups"], summary.get("report")), (&serde_json::json!([]), None));
     for run in runs {

@@ -94,10 +94,12 @@ fn flags_of_other_libraries_and_numbers_below_zero_are_told_as_such() {
     let folder = tempfile::tempdir().unwrap();
     let refused = |more: &[&str], words: &[&str]| refused(folder.path(), &train(more), words);
     for (flag, setting) in [
-        ("--gamma", "--set learning.gamma=VALUE"),
-        ("--learning-rate", "--set learning.learning_rate=VALUE"),
-        ("--lr", "--set learning.learning_rate=VALUE"),
-        ("--buffer-size", "--set replay.capacity=VALUE"),
+        ("--gamma", "--set learning.gamma=0.99"),
+        ("--learning-rate", "--set learning.learning_rate=0.00"),
+        ("--lr", "--set learning.learning_rate=0.00"),
+        ("--target-update-interval", "--set 'target.period={ unit = "),
+        ("--total-timesteps", "--env-steps"),
+        ("--buffer-size", "--set replay.capacity="),
     ] {
         refused(&[flag, "1"], &[flag, setting]);
     }
@@ -110,19 +112,40 @@ fn flags_of_other_libraries_and_numbers_below_zero_are_told_as_such() {
     refused(&["--set", "env.wrappers=normalize-observation"], &["allowed is a list", wrappers]);
     refused(&["--algo", "pqn", "--set", "replay.capacity=5"], &["replay and rollout", "--set replay=off"]);
     refused(&["--set", "algo=\"\""], &["algo", "found \"\"", "1 to 100 characters"]);
+    refused(&["--set", "algo=\"a\\tb\""], &["algo", r#"found "a\tb""#, "none of them a control character"]);
+    refused(&["--set", &format!("algo={}", "a".repeat(101))], &["algo", "1 to 100 characters"]);
+    // Flags before the command, too.
+    let outcome = run(folder.path(), &["-q", "train", "CartPole-v1", "--lr", "1"]);
+    assert!(outcome.stderr.contains("--set learning.learning_rate"), "{outcome:?}");
 }
 
 #[test]
 fn runs_that_cannot_begin_are_not_told_to_have_begun() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("file"), "").unwrap();
-    for more in [&[][..], &["--seeds", "2"], &["--algo", "dqn,c51"]] {
-        let args = ["train", "CartPole-v1", "--out", "file/run"];
-        let outcome = refused(folder.path(), &[&args[..], more].concat(), &["file/run"]);
+    // A folder whose place is a link to nowhere is told when it is made, after all that is looked at before.
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("nowhere/at/all", folder.path().join("link")).unwrap();
+    let outs = if cfg!(unix) { &["file/run", "link/run"][..] } else { &["file/run"] };
+    let cases = [&[][..], &["--seeds", "2"], &["--algo", "dqn,c51"]];
+    for (out, more) in outs.iter().flat_map(|out| cases.map(|more| (*out, more))) {
+        let args = ["train", "CartPole-v1", "--out", out];
+        let outcome = refused(folder.path(), &[&args[..], more].concat(), &[out]);
         for word in ["training", "ended"] {
             assert!(!outcome.stderr.contains(word), "{outcome:?}");
         }
     }
+}
+
+#[test]
+fn folders_in_which_no_run_can_be_looked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let refused = |args: &[&str], words: &[&str]| refused(folder.path(), args, words);
+    refused(&["list", "runs", "--below", "nowhere"], &["nowhere: there is no such folder"]);
+    refused(&["list", "runs", "--below", "file"], &["file: this is a file and no folder"]);
+    refused(&["list", "algos", "--below", "."], &["--below", "only runs are looked for in a folder"]);
+    common::succeed(folder.path(), &["list", "runs"]);
 }
 
 #[test]
@@ -133,7 +156,11 @@ fn a_page_takes_the_place_of_no_other_file() {
         for file in ["run/run.json", "run/config.toml", "run/metrics.jsonl", "run"] {
             let args = [command, "run", "--out", file];
             let before = std::fs::read(folder.path().join(file)).ok();
-            refused(folder.path(), &args, &["is no page; name one that ends in .html"]);
+            refused(
+                folder.path(),
+                &args,
+                &["is there already; only a file that ends in .html is overwritten"],
+            );
             assert_eq!(std::fs::read(folder.path().join(file)).ok(), before);
         }
     }
@@ -156,7 +183,11 @@ fn nothing_takes_a_runs_place() {
     let before = std::fs::read(folder.join("run/run.json")).unwrap();
     refused(folder, &train(&["--seeds", "2"]), &["run", "holds a run already"]);
     refused(folder, &train(&["--algo", "dqn,c51"]), &["run", "holds a run already"]);
-    refused(folder, &["compare", "run", "--out", "run/run.json"], &["run/run.json", "no page"]);
+    refused(
+        folder,
+        &["compare", "run", "--out", "run/run.json"],
+        &["run/run.json", "only a file that ends in .html is overwritten"],
+    );
     assert_eq!(std::fs::read(folder.join("run/run.json")).unwrap(), before);
 }
 

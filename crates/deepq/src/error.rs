@@ -113,10 +113,10 @@ impl Error {
                 Some("free some space, or choose a folder on another disk with --out".into())
             }
             Self::Damaged { path, .. } => {
-                let is_of_a_checkpoint = path
-                    .components()
-                    .any(|part| ["checkpoints", "best"].iter().any(|folder| part.as_os_str() == *folder));
-                Some(match is_of_a_checkpoint {
+                let folder = |above: usize| path.ancestors().nth(above).and_then(Path::file_name);
+                let is_of_a_policy = folder(1).is_some_and(|name| name == "best")
+                    || folder(2).is_some_and(|name| name == "checkpoints");
+                Some(match is_of_a_policy {
                     true => "use another checkpoint, or train again".into(),
                     false => "put the file back from a copy, or train again".into(),
                 })

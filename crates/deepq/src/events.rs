@@ -27,8 +27,6 @@ pub enum Event<'a> {
     EpisodeEnded(EpisodeEnded),
     /// The policy was judged while training.
     Evaluated(Evaluated<'a>),
-    /// An evaluation, which was told just before, found the [best](Trainer::best) policy so far.
-    Improved(&'a Trainer),
     /// It is time to write a checkpoint.
     CheckpointDue(&'a Trainer),
 }
@@ -49,8 +47,10 @@ pub struct EpisodeEnded {
 }
 
 /// An evaluation while training.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy)]
 pub struct Evaluated<'a> {
+    /// The trainer, which holds the [best](Trainer::best) policy so far.
+    pub trainer: &'a Trainer,
     /// How far the run has come.
     pub progress: Progress,
     /// The return of each episode.

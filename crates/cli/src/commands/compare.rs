@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use deepq::run::{ComparedGroup, Comparison, Improvement, MOST_PAIRS};
-use deepq_view::report::write_comparison;
+use deepq::run::{ComparedGroup, Comparison, Improvement};
+use deepq_view::report::{MOST_PAIRS, write_comparison};
 use serde_json::{Value, json};
 
 use super::check_page;

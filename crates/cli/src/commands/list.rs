@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use deepq::Config;
-use deepq::config::{algorithms, parts, presets};
+use deepq::config::{ConfigError, algorithms, parts, presets};
 use deepq::{Registry, RunDirectory};
 use serde_json::{Value, json};
 
@@ -13,20 +13,16 @@ use crate::failure::Failure;
 use crate::output::{Output, path_json};
 
 pub(crate) fn run(args: &List, output: &Output) -> Result<ExitCode, Failure> {
-    if args.what == ListWhat::Runs && !args.below.is_dir() && args.below != Path::new("runs") {
-        let message = "there is no such folder";
-        return Err(deepq::Error::run(&args.below, message, "--below names a folder with runs in it").into());
-    }
+    let below = below(args)?;
     let (key, rows) = match args.what {
         ListWhat::Envs => ("envs", envs()),
         ListWhat::Presets => ("presets", preset_rows()),
         ListWhat::Algos => ("algos", algorithm_rows()),
-        ListWhat::Runs => ("runs", runs(&args.below)),
+        ListWhat::Runs => ("runs", runs(below)),
     };
     let text = match (&rows[..], args.what) {
         ([], ListWhat::Runs) => {
-            output
-                .note(format!("no run below {}; `deepq train CartPole-v1` makes one", args.below.display()));
+            output.note(format!("no run below {}; `deepq train CartPole-v1` makes one", below.display()));
             String::new()
         }
         (rows, _) => rows.iter().map(|row| row.text.clone()).collect::<Vec<_>>().join("\n"),
@@ -34,6 +30,21 @@ pub(crate) fn run(args: &List, output: &Output) -> Result<ExitCode, Failure> {
     let json: Vec<Value> = rows.into_iter().map(|row| row.json).collect();
     output.result(&json!({ key: json }), &text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The folder in which runs are looked for.
+fn below(args: &List) -> Result<&Path, deepq::Error> {
+    let Some(below) = &args.below else { return Ok(Path::new("runs")) };
+    if args.what != ListWhat::Runs {
+        let message = "only runs are looked for in a folder; leave it out";
+        return Err(ConfigError::new("--below", message).into());
+    }
+    let message = match (below.is_dir(), below.exists()) {
+        (true, _) => return Ok(below),
+        (false, true) => "this is a file and no folder",
+        (false, false) => "there is no such folder",
+    };
+    Err(deepq::Error::run(below, message, "--below names a folder with runs in it"))
 }
 
 struct Row {

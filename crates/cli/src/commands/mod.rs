@@ -38,13 +38,13 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<ExitCode, Failure> {
     }
 }
 
-/// A page may take the place of an earlier page, and of nothing else.
+/// A page may take the place of a file that ends in `.html`, and of nothing else.
 fn check_page(page: &Path) -> Result<(), ConfigError> {
-    let is_page = page.extension().is_some_and(|extension| extension == "html");
+    let is_page = page.extension().is_some_and(|extension| extension == "html") && !page.is_dir();
     match page.exists() && !is_page {
         true => {
             let message =
-                format!("{} is there already and is no page; name one that ends in .html", page.display());
+                format!("{} is there already; only a file that ends in .html is overwritten", page.display());
             Err(ConfigError::new("--out", message))
         }
         false => Ok(()),

@@ -25,11 +25,14 @@ const OTHER_KEYS: [(&str, &str); 9] = [
 
 impl Config {
     /// The setting that a flag such as `--learning-rate` probably means, where there is one of this name or of that
-    /// in other libraries: `learning.learning_rate`.
-    pub fn setting_meant_by(flag: &str) -> Option<String> {
+    /// in other libraries, with a value as an example: `learning.learning_rate` and `0.001`.
+    pub fn setting_meant_by(flag: &str) -> Option<(String, String)> {
         let key = flag.trim_start_matches('-').replace('-', "_");
         let (config, _) = Self::resolve("CartPole-v1", None, None, &[]).ok()?;
-        path_of(&key, &Settings::new(config).table, "")
+        let mut table = Settings::new(config).table;
+        let path = path_of(&key, &table, "")?;
+        let value = at_mut(&mut table, &path)?.to_string();
+        Some((path, value))
     }
 
     /// A preset for the environment `env` with settings changed; each of `set` is `path.to.key=value`.

@@ -25,7 +25,12 @@ impl Config {
     pub fn validate(&self) -> Result<(), ConfigError> {
         let is_a_name =
             (1..=100).contains(&self.algo.chars().count()) && !self.algo.contains(char::is_control);
-        check(is_a_name, "algo", format!("{:?}", self.algo), "a name of 1 to 100 characters")?;
+        check(
+            is_a_name,
+            "algo",
+            format!("{:?}", self.algo),
+            "a name of 1 to 100 characters, none of them a control character",
+        )?;
         self.validate_stop()?;
         self.validate_learning()?;
         self.network.validate()?;

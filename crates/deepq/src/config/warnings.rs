@@ -15,7 +15,7 @@ impl Config {
             self.no_learning_rate(),
             self.no_hidden_layer(),
             self.other_discount(),
-            self.ladder_of_one_step(),
+            self.ladder_over_one_copy(),
         ];
         warnings.into_iter().flatten().collect()
     }
@@ -47,7 +47,7 @@ impl Config {
     }
 
     /// A ladder over the copies of the environment, where there is a single one.
-    fn ladder_of_one_step(&self) -> Option<String> {
+    fn ladder_over_one_copy(&self) -> Option<String> {
         let is_ladder = match self.exploration.policy {
             ExplorationPolicy::EpsilonGreedy { ladder } => ladder.is_some(),
             _ => false,

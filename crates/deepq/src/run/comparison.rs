@@ -15,9 +15,6 @@ use crate::statistics::{StratifiedBootstrap, probability_of_improvement};
 /// Fewer seeds than these say little (Agarwal et al. 2021 find the intervals of so few too narrow).
 pub const FEW_SEEDS: usize = 5;
 
-/// Of more pairs than these those of the best group are told one by one.
-pub const MOST_PAIRS: usize = 15;
-
 /// How groups of runs compare.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
@@ -87,21 +84,7 @@ impl Comparison {
     /// # Errors
     /// Where a folder is none or holds no run, or none of them was judged and can be read.
     pub fn of(paths: &[PathBuf]) -> Result<Self, Error> {
-        let mut judged = vec![];
-        let mut warnings = vec![];
-        for path in runs_in(paths)? {
-            match Judged::read(&path) {
-                Ok(Ok(run)) => judged.push(run),
-                Ok(Err(reason)) => warnings.push(format!("{} is left out: {reason}", path.display())),
-                Err(error) => warnings.push(format!("{} is left out: {error}", path.display())),
-            }
-        }
-        if judged.is_empty() {
-            let path = paths.first().map_or(Path::new(""), |path| path);
-            let help = "a run is judged when it comes to its end: let one finish, or train again";
-            let message = format!("there is nothing to compare: {}", warnings.join("; "));
-            return Err(Error::run(path, message, help));
-        }
+        let (judged, mut warnings) = judged(paths)?;
         let groups = grouped(&judged);
         let compared: Vec<ComparedGroup> = groups.iter().filter_map(|runs| ComparedGroup::of(runs)).collect();
         warnings.extend(groups.iter().flat_map(|runs| unlike_each_other(runs)));
@@ -129,7 +112,7 @@ impl Comparison {
 
     /// How the group `x` of `env` compares with its group `y`, whichever of them comes first.
     pub fn improvement_of(&self, env: &str, x: &str, y: &str) -> Option<Improvement> {
-        self.improvement.iter().filter(|pair| pair.env == env).find_map(|pair| {
+        self.pairs_of(env).into_iter().find_map(|pair| {
             if pair.x == x && pair.y == y {
                 Some(pair.clone())
             } else if pair.x == y && pair.y == x {
@@ -148,14 +131,41 @@ impl Comparison {
     }
 }
 
+/// The runs in these folders that were judged, and a warning for each of the others.
+fn judged(paths: &[PathBuf]) -> Result<(Vec<Judged>, Vec<String>), Error> {
+    let (mut judged, mut left_out, mut of_damage) = (vec![], vec![], None);
+    for path in runs_in(paths)? {
+        let reason = match Judged::read(&path) {
+            Ok(Ok(run)) => {
+                judged.push(run);
+                continue;
+            }
+            Ok(Err(reason)) => reason,
+            Err(error) => {
+                let reason = error.to_string();
+                of_damage = of_damage.or(error.help());
+                reason
+            }
+        };
+        left_out.push(format!("{} is left out: {reason}", path.display()));
+    }
+    if judged.is_empty() {
+        let path = paths.first().map_or(Path::new(""), |path| path);
+        let unfinished = "a run is judged when it comes to its end: let one finish, or train again";
+        let message = format!("there is nothing to compare: {}", left_out.join("; "));
+        return Err(Error::run(path, message, of_damage.unwrap_or_else(|| unfinished.to_owned())));
+    }
+    Ok((judged, left_out))
+}
+
 /// All runs in these folders, each once.
 fn runs_in(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let (mut seen, mut runs) = (vec![], vec![]);
     for path in paths {
-        let is_run = path.join("run.json").is_file() || path.join("config.toml").is_file();
-        let found = match path.is_dir() && !is_run {
-            true => RunDirectory::find_all(path),
-            false => vec![RunDirectory::open(path)?.path().to_owned()],
+        let found = match (path.is_dir(), RunDirectory::is_run(path)) {
+            (true, false) => RunDirectory::find_all(path),
+            (true, true) => vec![path.clone()],
+            (false, _) => vec![RunDirectory::open(path)?.path().to_owned()],
         };
         if found.is_empty() {
             let help =

@@ -227,10 +227,15 @@ impl RunDirectory {
         Ok(Self { path: path.to_owned(), lock: None })
     }
 
-    /// All run directories below a folder, in alphabetical order, in which s2 stands before s10. Folders that cannot be read are left out, and
-    /// each is looked into once, however many links lead to it.
+    /// All run directories below a folder, by their names, in which s2 stands before s10. Folders that cannot be read
+    /// are left out, and each is looked into once, however many links lead to it.
     pub fn find_all(below: &Path) -> Vec<PathBuf> {
         Self::find_unseen(below, &mut HashSet::new())
+    }
+
+    /// Whether a folder is that of a run, a damaged one included.
+    pub(super) fn is_run(path: &Path) -> bool {
+        ["run.json", "config.toml"].iter().any(|name| path.join(name).is_file())
     }
 
     fn find_unseen(below: &Path, seen: &mut HashSet<PathBuf>) -> Vec<PathBuf> {
@@ -244,7 +249,7 @@ impl RunDirectory {
             .filter(|path| path.is_dir())
             .collect();
         folders.sort_by_cached_key(|folder| natural_order(folder));
-        let runs = folders.into_iter().flat_map(|folder| match folder.join("run.json").is_file() {
+        let runs = folders.into_iter().flat_map(|folder| match Self::is_run(&folder) {
             true => vec![folder],
             false => Self::find_unseen(&folder, seen),
         });
@@ -321,7 +326,7 @@ impl RunDirectory {
         let Some((env_steps, mean_return, parameters)) = trainer.best() else { return Ok(()) };
         let best = self.path.join("best");
         create_folder(&best)?;
-        let path = best.join("network.safetensors");
+        let path = self.path.join(BEST);
         let statistics = trainer.best_observation_statistics();
         let file = weights_file(&path, trainer.network().layout(), &[("", parameters)], statistics)?;
         write_atomically(&path, &file)?;
@@ -349,38 +354,11 @@ impl RunDirectory {
     /// Where there is no such checkpoint, or its files are damaged.
     pub fn policy(&self, choice: CheckpointChoice, registry: &Registry) -> Result<Policy, Error> {
         let config = self.config()?;
-        let file = self.path.join("config.toml");
         let spec = network_spec_of(&config, registry).map_err(|error| self.in_config(error))?;
-        let layout = spec.layout().map_err(|error| Error::damaged(&file, error))?;
-        let best = self.path.join(BEST);
-        let wants_best = match choice {
-            CheckpointChoice::Best => true,
-            CheckpointChoice::Final => {
-                config.evaluation.final_policy == FinalPolicy::Best
-                    && (best.exists() || self.was_evaluated_while_training())
-            }
-            CheckpointChoice::Last | CheckpointChoice::EnvSteps(_) => false,
-        };
-        let (file, weights, prefix) = if wants_best {
-            if !best.exists() {
-                let message = match self.was_evaluated_while_training() {
-                    true => {
-                        "the best policy, best/network.safetensors, is missing: the run was killed before it could be \
-                         written, or the file was removed"
-                    }
-                    false => "this run was not evaluated while training, so none of its policies is the best",
-                };
-                return Err(Error::run(&self.path, message, "use --checkpoint last"));
-            }
-            let weights = fs::read(&best).map_err(|error| Error::io("cannot read", &best, error))?;
-            (best, weights, "")
-        } else {
-            let prefix = match config.evaluation.parameters {
-                Parameters::Online => "online.",
-                Parameters::Target => "target.",
-            };
-            let (file, weights) = checkpoint::read_network(&self.checkpoint_folder(choice)?)?;
-            (file, weights, prefix)
+        let layout = spec.layout().map_err(|error| Error::damaged(&self.path.join("config.toml"), error))?;
+        let (file, weights, prefix) = match self.is_best(choice, &config)? {
+            true => self.best_weights()?,
+            false => self.checkpoint_weights(choice, config.evaluation.parameters)?,
         };
         let parameters = parse_weights(&file, &weights, &layout, prefix)?;
         let policy = Policy::with_head(&spec, &parameters, &config.head())
@@ -396,9 +374,59 @@ impl RunDirectory {
         Ok(policy.with_statistics(statistics))
     }
 
-    /// As far as it can be read.
-    fn was_evaluated_while_training(&self) -> bool {
-        self.evaluations().is_ok_and(|lines| lines.iter().any(|line| !line.is_final))
+    /// Whether a choice is the best policy of an evaluation while training.
+    fn is_best(&self, choice: CheckpointChoice, config: &Config) -> Result<bool, Error> {
+        match choice {
+            CheckpointChoice::Best => Ok(true),
+            CheckpointChoice::Final if config.evaluation.final_policy == FinalPolicy::Best => {
+                // Where there was one and its file is gone, no other takes its place.
+                Ok(self.path.join(BEST).exists() || self.was_evaluated_while_training()?)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// A file, its contents, and what stands before the names of the parameters in it.
+    fn best_weights(&self) -> Result<(PathBuf, Vec<u8>, &'static str), Error> {
+        let file = self.path.join(BEST);
+        if !file.exists() {
+            let message = match self.was_evaluated_while_training()? {
+                true => {
+                    "the best policy, best/network.safetensors, is missing: the run was killed before it was \
+                     written, or the file was removed"
+                }
+                false => "this run was not evaluated while training, so none of its policies is the best",
+            };
+            let help = match checkpoint::list(&self.path.join("checkpoints"))?.is_empty() {
+                true => "train again",
+                false => "use --checkpoint last",
+            };
+            return Err(Error::run(&self.path, message, help));
+        }
+        let weights = fs::read(&file).map_err(|error| Error::io("cannot read", &file, error))?;
+        Ok((file, weights, ""))
+    }
+
+    /// The same of a checkpoint.
+    fn checkpoint_weights(
+        &self,
+        choice: CheckpointChoice,
+        parameters: Parameters,
+    ) -> Result<(PathBuf, Vec<u8>, &'static str), Error> {
+        let prefix = match parameters {
+            Parameters::Online => "online.",
+            Parameters::Target => "target.",
+        };
+        let (file, weights) = checkpoint::read_network(&self.checkpoint_folder(choice)?)?;
+        Ok((file, weights, prefix))
+    }
+
+    fn was_evaluated_while_training(&self) -> Result<bool, Error> {
+        match self.evaluations() {
+            // A run that failed early has no such file.
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            lines => Ok(lines?.iter().any(|line| !line.is_final)),
+        }
     }
 
     fn checkpoint_folder(&self, choice: CheckpointChoice) -> Result<PathBuf, Error> {

@@ -43,7 +43,7 @@ pub fn create_folder(path: &Path) -> Result<(), Error> {
 }
 
 /// What a path is sorted by, so that numbers in names stand in the order of their values: s2 before s10.
-pub(super) fn natural_order(path: &Path) -> Vec<(String, u64)> {
+pub(super) fn natural_order(path: &Path) -> (Vec<(String, usize, String)>, PathBuf) {
     let name = path.to_string_lossy();
     let is_digit = |c: char| c.is_ascii_digit();
     let mut parts = vec![];
@@ -51,10 +51,13 @@ pub(super) fn natural_order(path: &Path) -> Vec<(String, u64)> {
     while !rest.is_empty() {
         let (text, after) = rest.split_at(rest.find(is_digit).unwrap_or(rest.len()));
         let (digits, after) = after.split_at(after.find(|c| !is_digit(c)).unwrap_or(after.len()));
-        parts.push((text.to_owned(), digits.parse().unwrap_or(u64::MAX)));
+        // Of numbers without leading zeros the longer one is the greater, however long both are.
+        let digits = digits.trim_start_matches('0');
+        parts.push((text.to_owned(), digits.len(), digits.to_owned()));
         rest = after;
     }
-    parts
+    // Names that differ by zeros alone have an order too.
+    (parts, path.to_owned())
 }
 
 /// A file that lines are added to.
@@ -115,9 +118,24 @@ mod tests {
 
     #[test]
     fn numbers_in_names_are_sorted_by_their_values() {
-        let mut names = ["c51/s10", "dqn/s1", "c51/s2", "c51/s1", "s123456789012345678901", "s7"];
+        let sorted = [
+            "c51/s1",
+            "c51/s2",
+            "c51/s10",
+            "dqn",
+            "dqn/s1",
+            "run",
+            "run2",
+            "s01",
+            "s1",
+            "s7",
+            "s99999999999999999999",
+            "s123456789012345678901",
+        ];
+        let mut names = sorted;
+        names.reverse();
         names.sort_by_cached_key(|name| natural_order(Path::new(name)));
-        assert_eq!(names, ["c51/s1", "c51/s2", "c51/s10", "dqn/s1", "s7", "s123456789012345678901"]);
+        assert_eq!(names, sorted);
     }
 
     #[test]

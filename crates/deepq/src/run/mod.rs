@@ -25,7 +25,7 @@ mod watchdog;
 mod weights;
 
 pub use checkpoint::CheckpointChoice;
-pub use comparison::{ComparedGroup, Comparison, FEW_SEEDS, Improvement, MOST_PAIRS};
+pub use comparison::{ComparedGroup, Comparison, FEW_SEEDS, Improvement};
 pub use directory::{RunDirectory, RunInfo, RunStatus};
 pub use files::{create_folder, read_json_lines, write_atomically};
 pub use metrics::{EvaluationLine, MetricsLine};

@@ -1,5 +1,6 @@
 //! Training a run from its configuration to its last evaluation, with everything on disk.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +16,7 @@ use time::OffsetDateTime;
 use super::directory::{RunDirectory, RunInfo, RunStatus, iso_8601, write_run_info};
 use super::metrics::MetricsWriter;
 use super::watchdog::Watchdog;
-use crate::events::{Answer, Event, Observer};
+use crate::events::{Answer, Evaluated, Event, Observer};
 use crate::{Config, EnvFactory, Error, EvaluationSummary, Evaluator, StopReason, Trainer, evaluation_seeds};
 
 /// What to do where an environment hangs.
@@ -108,27 +109,43 @@ const BEST_EVERY: Duration = Duration::from_secs(10);
 struct CheckpointWriter<'a> {
     directory: &'a RunDirectory,
     best_every: Duration,
-    /// When the best policy was written, or the run began.
+    /// After how many env steps the best policy was taken that was written last.
+    best_env_steps: Option<u64>,
+    /// When it was written, or the run began.
     best_written: Instant,
 }
 
 impl<'a> CheckpointWriter<'a> {
     fn new(directory: &'a RunDirectory, best_every: Duration) -> Self {
-        Self { directory, best_every, best_written: Instant::now() }
+        Self { directory, best_every, best_env_steps: None, best_written: Instant::now() }
+    }
+
+    /// Whether there is another best policy than the one that is written, and it is time to write it.
+    fn best_is_due(&self, trainer: &Trainer) -> bool {
+        let best_env_steps = trainer.best().map(|(env_steps, ..)| env_steps);
+        best_env_steps != self.best_env_steps && self.best_written.elapsed() >= self.best_every
+    }
+
+    fn wrote_best_of(&mut self, trainer: &Trainer) {
+        self.best_env_steps = trainer.best().map(|(env_steps, ..)| env_steps);
+        self.best_written = Instant::now();
     }
 }
 
 impl Observer for CheckpointWriter<'_> {
     fn on_event(&mut self, event: &Event<'_>) -> Answer {
         match event {
-            Event::Improved(trainer) if self.best_written.elapsed() >= self.best_every => {
+            Event::Evaluated(Evaluated { trainer, .. }) if self.best_is_due(trainer) => {
                 self.directory.write_best(trainer)?;
-                self.best_written = Instant::now();
+                self.wrote_best_of(trainer);
             }
-            Event::CheckpointDue(trainer) => self.directory.write_checkpoint(trainer)?,
+            Event::CheckpointDue(trainer) => {
+                self.directory.write_checkpoint(trainer)?;
+                self.wrote_best_of(trainer);
+            }
             _ => {}
         }
-        Ok(std::ops::ControlFlow::Continue(()))
+        Ok(ControlFlow::Continue(()))
     }
 }
 
@@ -320,24 +337,41 @@ fn unwrap_observer(error: Error) -> Error {
 mod tests {
     use super::*;
 
+    /// Lets time pass at the first evaluation that finds no better policy.
+    struct TimePasses<'a> {
+        writer: CheckpointWriter<'a>,
+        has_passed: bool,
+    }
+
+    impl Observer for TimePasses<'_> {
+        fn on_event(&mut self, event: &Event<'_>) -> Answer {
+            let Event::Evaluated(evaluated) = event else { return Ok(ControlFlow::Continue(())) };
+            let best = self.writer.directory.path().join("best");
+            if !self.has_passed && !evaluated.is_best {
+                assert!(!best.exists(), "written too soon");
+                self.writer.best_every = Duration::ZERO;
+                self.has_passed = true;
+            }
+            let answer = self.writer.on_event(event);
+            if self.has_passed {
+                let told = std::fs::read(best.join("state.json")).unwrap();
+                let told: serde_json::Value = serde_json::from_slice(&told).unwrap();
+                assert_eq!(told["env_steps"], evaluated.trainer.best().unwrap().0);
+            }
+            answer
+        }
+    }
+
     #[test]
     fn a_run_that_is_killed_leaves_the_best_policy_so_far() {
         let parent = tempfile::tempdir().unwrap();
-        let set = ["evaluation.every_env_steps=100", "stop={env_steps=1000}"].map(String::from);
+        let set = ["evaluation.every_env_steps=100", "stop={env_steps=2000}"].map(String::from);
         let config = Config::resolve("CartPole-v1", None, None, &set).unwrap().0;
-        for (best_every, is_there) in [(Duration::ZERO, true), (Duration::from_secs(1000), false)] {
-            let mut trainer = Trainer::new(&config, 1).unwrap();
-            let directory = RunDirectory::create(&parent.path().join(format!("{is_there}"))).unwrap();
-            let mut writer = CheckpointWriter::new(&directory, best_every);
-            trainer.run(&mut writer).unwrap();
-            let best = directory.path().join("best");
-            assert_eq!(best.join("network.safetensors").is_file(), is_there);
-            if is_there {
-                let told: serde_json::Value =
-                    serde_json::from_slice(&std::fs::read(best.join("state.json")).unwrap()).unwrap();
-                assert_eq!(told["env_steps"], trainer.best().unwrap().0, "the last of several");
-            }
-        }
+        let directory = RunDirectory::create(&parent.path().join("run")).unwrap();
+        let writer = CheckpointWriter::new(&directory, Duration::from_secs(1000));
+        let mut observer = TimePasses { writer, has_passed: false };
+        Trainer::new(&config, 1).unwrap().run(&mut observer).unwrap();
+        assert!(observer.has_passed, "no evaluation was worse than the one before");
     }
 
     #[test]

@@ -279,11 +279,8 @@ impl Trainer {
     ) -> Result<ControlFlow<StopReason>, Error> {
         let (returns, solved) = self.evaluation_returns()?;
         let is_best = self.keep_if_best(&returns);
-        let event = Evaluated { progress: self.progress, returns: &returns, is_best };
-        let mut flow = tell(&Event::Evaluated(event))?;
-        if is_best && tell(&Event::Improved(self))?.is_break() {
-            flow = ControlFlow::Break(());
-        }
+        let event = Evaluated { trainer: self, progress: self.progress, returns: &returns, is_best };
+        let flow = tell(&Event::Evaluated(event))?;
         Ok(match (solved, flow) {
             (true, _) => ControlFlow::Break(StopReason::Solved),
             (false, flow) => flow.map_break(|()| StopReason::Interrupted),

@@ -208,7 +208,9 @@ fn learning_curve(Drawn { group, runs, class }: &Drawn<'_>, kind: CurveKind) -> 
         CurveKind::Evaluations => run.evaluation_curve(),
         CurveKind::MovingMeans => run.smooth_returns().0,
     };
-    let all: Vec<Vec<Point>> = runs.iter().map(curve).collect();
+    // A run without metrics has no moving mean, and takes nothing from the others.
+    let is_drawn = |run: &&RunData| kind == CurveKind::Evaluations || run.without_metrics.is_none();
+    let all: Vec<Vec<Point>> = runs.iter().filter(is_drawn).map(curve).collect();
     let mut places = sections(&all, PLACES);
     if kind == CurveKind::MovingMeans {
         let ends = all.iter().filter_map(|curve| Some(curve.last()?.0));
@@ -217,7 +219,7 @@ fn learning_curve(Drawn { group, runs, class }: &Drawn<'_>, kind: CurveKind) -> 
     }
     let points = places.iter().filter_map(|(x, values)| Some((*x, interquartile_mean(values)?)));
     let series = Series::new(&group.label, class, Mark::Line, points);
-    if group.seeds < 2 {
+    if all.len() < 2 {
         return series;
     }
     let bootstrap = StratifiedBootstrap { resamples: 500, ..StratifiedBootstrap::default() };

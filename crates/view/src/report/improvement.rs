@@ -1,11 +1,14 @@
 //! How probable it is that one group does better than another.
 
-use deepq::run::{Comparison, Improvement, MOST_PAIRS};
+use deepq::run::{Comparison, Improvement};
 
 use super::curves;
 use super::intervals::{Estimate, IntervalChart};
 use super::markup::Markup;
 use super::scale::with_separators;
+
+/// So many pairs are told one by one; where there are more, those of the best group are, and all stand in a table.
+pub const MOST_PAIRS: usize = 15;
 
 /// Every pair of the groups of `env`; `None` where there is one group.
 pub(super) fn improvement(comparison: &Comparison, env: &str) -> Option<Markup> {

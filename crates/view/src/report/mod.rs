@@ -24,7 +24,9 @@ use deepq::run::Comparison;
 
 use crate::ViewError;
 use data::{Group, RunData};
+pub use improvement::MOST_PAIRS;
 pub(crate) use markup::is_deceptive;
+pub use scale::duration;
 
 /// Writes the page on the runs in these folders: one run in full, or several compared, in groups of the same
 /// environment, preset and settings.

@@ -129,17 +129,18 @@ pub(super) fn score(value: f64) -> String {
     with_separators(value, if value != 0.0 && value.abs() < 1.0 { 2 } else { 1 })
 }
 
-/// A time as people say it.
-pub(super) fn duration(seconds: f64) -> String {
+/// A time as people say it: 0.04 s, 12.3 s, 3 min 20 s, 2 h 05 min.
+pub fn duration(seconds: f64) -> String {
     if !(0.0..1e12).contains(&seconds) {
         return "–".into();
     }
-    let whole = seconds.round() as u64;
+    // Rounded before it is divided: never 60 s or 60 min.
+    let (whole, minutes) = (seconds.round() as u64, (seconds / 60.0).round() as u64);
     match whole {
         _ if seconds < 9.995 => format!("{seconds:.2} s"),
         _ if seconds < 59.95 => format!("{seconds:.1} s"),
         ..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
-        _ => format!("{} h {:02} min", whole / 3600, whole / 60 % 60),
+        _ => format!("{} h {:02} min", minutes / 60, minutes % 60),
     }
 }
 

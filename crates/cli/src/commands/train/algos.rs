@@ -46,6 +46,7 @@ pub(super) fn run_algos(
     let paths: Vec<PathBuf> = runs.iter().map(|run| run.run.clone()).collect();
     let page = page_path(args, &names, &paths);
     let mut told = compare::tell(&Comparison::of(&paths)?, Some(&page), output)?;
+    told.json["status"] = json!(RunStatus::Finished);
     told.json["runs"] = json!(runs);
     output.result(&told.json, &format!("{}{}", told.text, how_to_film(&recipes[0], &paths[0])))?;
     Ok(ExitCode::SUCCESS)

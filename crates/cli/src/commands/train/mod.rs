@@ -12,7 +12,7 @@ use deepq::events::Observer;
 use deepq::run::{CheckpointChoice, HangHandler, RunStatus, RunSummary, TrainRequest, train};
 use deepq::{EnvFactory, Registry, RunDirectory};
 use deepq_view::recorder::{RecordRequest, Recording};
-use deepq_view::report::write_report;
+use deepq_view::report::{duration, write_report};
 use deepq_view::watch::{ScreenKind, TrainingScreen, open_screen};
 use serde_json::json;
 
@@ -21,7 +21,7 @@ use crate::commands::record::record_until_stopped;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::{Output, path_json, shell_word};
-use crate::progress::{ProgressLine, duration, thousands};
+use crate::progress::{ProgressLine, thousands};
 
 pub(crate) fn run(args: &Train, output: &Output) -> Result<ExitCode, Failure> {
     // First of all, so that a wrong environment is told as such and not as a missing preset.

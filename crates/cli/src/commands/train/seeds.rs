@@ -9,7 +9,7 @@ use std::time::Instant;
 use deepq::Progress;
 use deepq::events::{Answer, Event, Observer};
 use deepq::run::{AcrossSeeds, RunStatus, RunSummary, TrainRequest, train_seeds};
-use deepq_view::report::write_report;
+use deepq_view::report::{duration, write_report};
 use serde_json::json;
 
 use super::{fresh_page, how_to_film};
@@ -17,7 +17,7 @@ use crate::args::Train;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::{Output, compare_command, path_json};
-use crate::progress::{duration, memory, thousands};
+use crate::progress::{memory, thousands};
 
 /// What is told of several runs while they go on: how many there are when the first begins, and when each has ended.
 pub(super) struct SeedNotes<'a> {
@@ -122,6 +122,7 @@ pub(super) fn run_seeds(
     };
     let report = report_path(request, &paths);
     write_report(&paths, &report)?;
+    json["status"] = json!(RunStatus::Finished);
     json["report"] = path_json(&report);
     let how_to_film = how_to_film(request, &paths[0]);
     let text = format!("{}\nreport {}{how_to_film}", finished(&summary.runs, eval), report.display());
