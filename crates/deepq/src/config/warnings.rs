@@ -48,10 +48,8 @@ impl Config {
 
     /// A ladder over the copies of the environment, where there is a single one.
     fn ladder_over_one_copy(&self) -> Option<String> {
-        let is_ladder = match self.exploration.policy {
-            ExplorationPolicy::EpsilonGreedy { ladder } => ladder.is_some(),
-            _ => false,
-        };
+        let is_ladder =
+            matches!(self.exploration.policy, ExplorationPolicy::EpsilonGreedy { ladder: Some(_) });
         (is_ladder && self.env.copies == 1).then(|| {
             "exploration.policy.ladder gives each copy of the environment an epsilon of its own, and there is one copy: \
              --set env.copies=8 makes eight"

@@ -196,11 +196,7 @@ impl Judged {
     fn read(path: &Path) -> Result<Result<Self, String>, Error> {
         let run = RunDirectory::open(path)?;
         let info = run.info()?;
-        let lines = match run.evaluations() {
-            // A run that failed early has no such file.
-            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => vec![],
-            lines => lines?,
-        };
+        let lines = run.evaluations_so_far()?;
         let is_final = |line: &&EvaluationLine| line.is_final;
         let Some(line) = lines.iter().rev().find(is_final) else {
             return Ok(Err(why_not_judged(&info)));

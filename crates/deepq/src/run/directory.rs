@@ -422,10 +422,14 @@ impl RunDirectory {
     }
 
     fn was_evaluated_while_training(&self) -> Result<bool, Error> {
+        Ok(self.evaluations_so_far()?.iter().any(|line| !line.is_final))
+    }
+
+    /// As [`evaluations`](Self::evaluations); none where a run failed before there was such a file.
+    pub(super) fn evaluations_so_far(&self) -> Result<Vec<EvaluationLine>, Error> {
         match self.evaluations() {
-            // A run that failed early has no such file.
-            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(false),
-            lines => Ok(lines?.iter().any(|line| !line.is_final)),
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(vec![]),
+            lines => lines,
         }
     }
 
